@@ -1,0 +1,49 @@
+# make serve: the chat page on http://127.0.0.1:7860. make test: everything. make help: the rest.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: help install serve test lint format check train eval clean
+
+help:  ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(STAMP)  ## Make the virtual environment and install pinned dependencies
+
+# torch comes first: with it in place, no other package asks for a build with CUDA.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,train]'
+	@touch $@
+
+serve: install  ## Serve the chat page, building the index if it is not current
+	$(BIN)/askdmt serve
+
+test: lint check  ## Lint, check the knowledge, and run every test
+	$(BIN)/python -m pytest
+
+lint: install  ## ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: install  ## Format the code
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+check: install  ## Prove what can be proved of the knowledge
+	$(BIN)/askdmt knowledge check
+
+train: install  ## Train the guard's classifier from its exemplars
+	$(BIN)/python -m askdmt.guardrails.training
+
+eval: install  ## Measure on the article questions and the development messages
+	$(BIN)/askdmt eval evals/datasets/article_questions.jsonl
+	$(BIN)/askdmt eval evals/datasets/silent_questions.jsonl
+	$(BIN)/askdmt eval evals/datasets/development/guard.jsonl
+
+clean:  ## Remove what can be built again
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
