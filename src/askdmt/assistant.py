@@ -1,0 +1,371 @@
+"""One turn of the assistant, top to bottom: read, encode, judge, search, compose, reply.
+
+Whatever happens on the way, the visitor gets a Reply with its disclaimer: a stage that fails or takes too long gives
+the safe reply with the help lines.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from askdmt.answering.extractive import Composed, compose
+from askdmt.conversation import Conversation
+from askdmt.decisions import Decision
+from askdmt.encoder import Encoder, Vectors
+from askdmt.guardrails.input_guard import InputGuard, Reading, Verdict
+from askdmt.guardrails.language import JUDGED, detect_language
+from askdmt.guardrails.normalise import normalise
+from askdmt.guardrails.rules import touches_sensitive_topic
+from askdmt.knowledge.index import Progress, open_index
+from askdmt.knowledge.search import NOTHING_FOUND, Findings, Search
+from askdmt.knowledge.sections import SUPPORT_FILE, Knowledge, load_knowledge
+from askdmt.reply import Reply, SupportLine
+from askdmt.resources import content_folder
+from askdmt.sentences import split_sentences
+from askdmt.settings import Settings, load_settings
+from askdmt.support import SupportDirectory, load_support
+from askdmt.wording import Wording, languages, load_wording
+
+log = logging.getLogger(__name__)
+
+_TOGETHER = 32  # conversations of a batch that share one encoder pass
+_FINE_PART = 0.8  # how sure the judge must be that a sentence beside a refused one is a plain question
+_NEAR_ENOUGH = 0.45  # likeness of the nearest passage from which it is worth naming
+_PLAINLY_COVERED = 0.8  # likeness to a typical question at which the judge's "out of scope" is overruled
+_SMALL_RISK = 0.15  # sum of the risks' scores below which that may happen
+_EARLIER_READ = 4  # earlier messages that are judged for danger, so that support stays in view
+
+Said = str | Sequence[Mapping[str, Any]]
+
+
+@dataclass
+class Turn:
+    """Everything known of one turn while it is answered."""
+
+    conversation: Conversation
+    region: str
+    reading: Reading
+    earlier: tuple[str, ...]  # earlier messages, normalised, whose danger still counts
+    too_long: bool
+    vectors: Vectors = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
+    milliseconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What one encoder pass turns into `vectors`: the guard's texts, the search's, and earlier messages."""
+        return (*self.reading.texts, self.question, *self.earlier)
+
+    @property
+    def question(self) -> str:
+        """What is looked up: the message, with what came before it where it leans on that."""
+        return self.conversation.standalone() if self.conversation.leans_on_before else self.reading.message.text
+
+
+class Assistant:
+    """The whole assistant: guard, search, answers and fixed replies over one state of the knowledge."""
+
+    def __init__(
+        self, settings: Settings, encoder: Encoder, guard: InputGuard, knowledge: Knowledge, search: Search,
+        support: SupportDirectory,
+    ) -> None:  # fmt: skip
+        self.settings = settings
+        self.encoder = encoder
+        self.guard = guard
+        self.knowledge = knowledge
+        self.search = search
+        self.support = support
+        self._workers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="askdmt")
+
+    @classmethod
+    def load(
+        cls, settings: Settings | None = None, *, rebuild: bool = False, progress: Progress | None = None
+    ) -> Assistant:
+        """Load everything a reply needs, building the search index where it is not current.
+
+        Raises:
+            AskDMTError: a part is missing or broken; names the mend.
+        """
+        settings = settings or load_settings()
+        shipped = content_folder("knowledge")
+        knowledge = load_knowledge(settings.knowledge or shipped)
+        own_support = knowledge.folder / SUPPORT_FILE
+        support = load_support(own_support if own_support.is_file() else shipped / SUPPORT_FILE)
+        support.region(settings.region)
+        load_wording(settings.language)
+        encoder = Encoder(settings.encoder)
+        index = open_index(
+            knowledge, encoder, settings.cache, chroma_url=settings.chroma_url, rebuild=rebuild, progress=progress
+        )
+        return cls(settings, encoder, InputGuard(encoder), knowledge, Search(knowledge, index), support)
+
+    def reply(self, said: Said, *, region: str | None = None, trace: bool = False) -> Reply:
+        """Answer a message, or the last of several messages; never raises for what a visitor wrote.
+
+        Raises:
+            InputError: `said` is neither text nor a list of messages.
+            SettingsError: `region` is unknown.
+        """
+        conversation, region = self._accept(said, region)
+        work = self._workers.submit(self._answer, conversation, region, trace)
+        try:
+            return work.result(timeout=self.settings.reply_seconds)
+        except TimeoutError:
+            log.error("reply took longer than %s s", self.settings.reply_seconds)
+            return self.safe_reply("timeout", region)
+
+    def reply_many(
+        self, many: Sequence[Said], *, region: str | None = None, trace: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> Iterator[Reply]:  # fmt: skip
+        """Answer many conversations in order; those of a batch share encoder passes."""
+        for start in range(0, len(many), _TOGETHER):
+            accepted = [self._accept(said, region) for said in many[start : start + _TOGETHER]]
+            turns = [self._read_safely(conversation, where) for conversation, where in accepted]
+            self._encode_safely([turn for turn in turns if turn])
+            for turn, (_, where) in zip(turns, accepted, strict=True):
+                yield self._finish_safely(turn, where, trace)
+            if progress:
+                progress(len(accepted))
+
+    def stream(self, said: Said, *, region: str | None = None, trace: bool = False) -> Iterator[str | Reply]:
+        """Yield the reply's text by sentences, each already checked, and at last the Reply itself."""
+        reply = self.reply(said, region=region, trace=trace)
+        position = 0
+        for sentence in split_sentences(reply.text):
+            end = reply.text.index(sentence, position) + len(sentence)
+            yield reply.text[position:end]
+            position = end
+        yield reply
+
+    def safe_reply(self, reason: str, region: str | None = None) -> Reply:
+        """Return the reply, with help lines, for when nothing was decided; `reason` is error, timeout or unsure."""
+        wording = load_wording(self.settings.language)
+        return wording.reply(
+            Decision.NOT_IN_SOURCES,
+            getattr(wording.replies, reason),
+            support=self.support.lines(region or self.settings.region, wording.support),
+        )
+
+    # The turn
+
+    def _accept(self, said: Said, region: str | None) -> tuple[Conversation, str]:
+        region = region or self.settings.region
+        self.support.region(region)
+        return Conversation.of(said), region
+
+    def _answer(self, conversation: Conversation, region: str, trace: bool) -> Reply:
+        turn = self._read_safely(conversation, region)
+        self._encode_safely([turn] if turn else [])
+        return self._finish_safely(turn, region, trace)
+
+    def _read_safely(self, conversation: Conversation, region: str) -> Turn | None:
+        try:
+            return self._read(conversation, region)
+        except Exception as error:
+            log.error("reading failed: %s", type(error).__name__)  # the type only: a message may quote the visitor
+            return None
+
+    def _encode_safely(self, turns: Sequence[Turn]) -> None:
+        try:
+            self._encode(turns)
+        except Exception as error:
+            log.error("encoding failed: %s", type(error).__name__)
+
+    def _finish_safely(self, turn: Turn | None, region: str, trace: bool) -> Reply:
+        try:
+            if turn is None:
+                return self.safe_reply("unsure", region)
+            return self._finish(turn, trace)
+        except Exception as error:
+            log.error("answering failed: %s", type(error).__name__)
+            return self.safe_reply("unsure", region)
+
+    def _read(self, conversation: Conversation, region: str) -> Turn:
+        """Normalise the message; of one that is too long, its two ends are read for danger."""
+        limit = self.settings.max_characters
+        text = conversation.last
+        too_long = len(text) > limit
+        if too_long:
+            text = f"{text[: limit // 2]}\n{text[-limit // 2 :]}"
+        before = tuple(normalise(message[:limit]).text for message in conversation.before)
+        reading = self.guard.read(text, before)
+        return Turn(Conversation(reading.message.text, before), region, reading, before[-_EARLIER_READ:], too_long)
+
+    def _encode(self, turns: Sequence[Turn]) -> None:
+        """Turn all texts of all turns into vectors, in one encoder pass, each different text once."""
+        started = time.perf_counter()
+        texts = list(dict.fromkeys(text for turn in turns for text in turn.texts))
+        rows = {text: row for row, text in enumerate(texts)}
+        vectors = self.encoder.encode(texts)
+        spent = (time.perf_counter() - started) * 1000 / max(len(turns), 1)
+        for turn in turns:
+            turn.vectors = vectors[[rows[text] for text in turn.texts]]
+            turn.milliseconds["encode"] = spent
+
+    def _finish(self, turn: Turn, trace: bool) -> Reply:
+        if not turn.reading.message.text:
+            wording = load_wording(self.settings.language)
+            return wording.reply(Decision.OUT_OF_SCOPE, wording.replies.empty)
+        verdict = self._judge(turn)
+        if turn.too_long and not verdict.decision.is_danger:
+            wording = load_wording(self.settings.language)
+            body = wording.replies.too_long.format(limit=self.settings.max_characters)
+            return wording.reply(Decision.OUT_OF_SCOPE, body)
+        findings = NOTHING_FOUND if verdict.decision.is_danger else self._search(turn)  # danger waits for no search
+        decision = self._settle(verdict, findings)
+        return self._compose(turn, verdict, decision, findings, trace)
+
+    def _judge(self, turn: Turn) -> Verdict:
+        started = time.perf_counter()
+        verdict = self.guard.decide(turn.reading, turn.vectors[: len(turn.reading.texts)])
+        turn.milliseconds["guard"] = (time.perf_counter() - started) * 1000
+        return verdict
+
+    def _search(self, turn: Turn) -> Findings:
+        started = time.perf_counter()
+        findings = self._find(turn.question, turn.vectors[len(turn.reading.texts)])
+        if turn.question != turn.reading.message.text:  # a follow-up may stand well enough by itself
+            alone = self._find(turn.reading.message.text, turn.vectors[0])
+            findings = max(findings, alone, key=lambda found: found.confidence)
+        turn.milliseconds["search"] = (time.perf_counter() - started) * 1000
+        return findings
+
+    def _find(self, question: str, vector: NDArray[np.float32]) -> Findings:
+        """Search, with the judge's guess whether it is covered where it was trained on this very knowledge."""
+        shipped = self.settings.knowledge is None
+        guess = self.guard.classifier.judge([question], vector[np.newaxis])[0].covered if shipped else None
+        return self.search.find(question, vector, guess)
+
+    def _settle(self, verdict: Verdict, findings: Findings) -> Decision:
+        """Let the search say whether a question on the subject is answered by the sources."""
+        nearest = max((item.question_similarity for item in findings.found), default=0.0)
+        risk = sum(score for decision, score in verdict.scores.items() if decision.is_danger or decision.is_refusal)
+        if verdict.decision is Decision.OUT_OF_SCOPE and nearest >= _PLAINLY_COVERED and risk < _SMALL_RISK:
+            return Decision.ANSWER
+        if verdict.decision is Decision.ANSWER and not findings.answerable:
+            return Decision.NOT_IN_SOURCES
+        return verdict.decision
+
+    def _compose(self, turn: Turn, verdict: Verdict, decision: Decision, findings: Findings, trace: bool) -> Reply:
+        started = time.perf_counter()
+        wording = load_wording(self._language(turn, decision))
+        composed = self._body(turn, verdict, decision, findings, wording)
+        body, support = composed.body, self._support(turn, decision, wording)
+        if not decision.is_danger and self._danger_before(turn):
+            body = f"{wording.replies.after_crisis}\n\n{body}"
+            support = self.support.lines(turn.region, wording.support)
+        turn.milliseconds["compose"] = (time.perf_counter() - started) * 1000
+        return wording.reply(
+            decision,
+            body,
+            citations=composed.citations,
+            support=support,
+            trace=self._trace(turn, verdict, decision, findings) if trace else None,
+        )
+
+    def _body(self, turn: Turn, verdict: Verdict, decision: Decision, findings: Findings, wording: Wording) -> Composed:
+        if decision is Decision.ANSWER:
+            return compose(self.knowledge, findings)
+        if decision is Decision.NOT_IN_SOURCES:
+            return self._silence(findings, wording)
+        variant = verdict.variant if verdict.decision is decision else None
+        fixed = wording.fixed(decision, variant, **self._values(turn.region, wording))
+        if decision is Decision.PERSONAL_ADVICE:
+            return self._general_information(fixed, variant, findings, wording)
+        if decision.is_refusal:
+            return self._with_fine_part(turn, fixed, wording)
+        return Composed(fixed, ())
+
+    def _silence(self, findings: Findings, wording: Wording) -> Composed:
+        """Say that the sources are silent, and show the nearest thing they do hold."""
+        texts = wording.replies.not_in_sources
+        if not _near(findings):
+            return Composed(texts["none"], ())
+        nearest = compose(self.knowledge, findings, passages=1)
+        return Composed(
+            f"{texts['nearest'].format(title=nearest.citations[0].title)}\n\n{nearest.body}", nearest.citations
+        )
+
+    def _general_information(self, fixed: str, variant: str | None, findings: Findings, wording: Wording) -> Composed:
+        asks = wording.replies.personal_advice_ask
+        ask = asks.get(variant or "") or asks["decision"]
+        if not _near(findings):
+            return Composed(f"{fixed}\n\n{ask}", ())
+        general = compose(self.knowledge, findings, most_words=100, passages=1)
+        return Composed(f"{fixed}\n\n{general.body}\n\n{ask}", general.citations)
+
+    def _with_fine_part(self, turn: Turn, fixed: str, wording: Wording) -> Composed:
+        """Answer a plain question that stands beside a refused one in the same message."""
+        first = len(turn.reading.texts) - len(turn.reading.sentences)
+        vectors = turn.vectors[first : len(turn.reading.texts)]
+        judged = self.guard.classifier.judge(turn.reading.sentences, vectors) if turn.reading.sentences else []
+        for sentence, judgement in zip(turn.reading.sentences, judged, strict=True):
+            if judgement.on_subject >= _FINE_PART and sentence.endswith("?"):
+                findings = self._find(sentence, judgement.vector)
+                if findings.answerable:
+                    fine = compose(self.knowledge, findings, most_words=80, passages=1)
+                    return Composed(f"{fixed}\n\n{wording.replies.mixed}\n\n{fine.body}", fine.citations)
+        return Composed(fixed, ())
+
+    def _support(self, turn: Turn, decision: Decision, wording: Wording) -> tuple[SupportLine, ...]:
+        wanted = (
+            decision.is_danger
+            or decision in (Decision.REFUSE_UNSUPERVISED_USE, Decision.UNSUPPORTED_LANGUAGE)
+            or touches_sensitive_topic(turn.reading.message.text)
+        )
+        if not wanted:
+            return ()
+        return self.support.lines(turn.region, wording.support, poison=decision is Decision.EMERGENCY)
+
+    def _danger_before(self, turn: Turn) -> bool:
+        vectors = turn.vectors[len(turn.vectors) - len(turn.earlier) :]
+        return any(self.guard.sees_danger(text, vector) for text, vector in zip(turn.earlier, vectors, strict=True))
+
+    def _language(self, turn: Turn, decision: Decision) -> str:
+        """Fixed replies come in the visitor's language where there is one; answers stay in the knowledge's."""
+        if decision in (Decision.ANSWER, Decision.NOT_IN_SOURCES, Decision.PERSONAL_ADVICE):
+            return self.settings.language
+        found = detect_language(turn.reading.message.text)
+        return found if found != "en" and found in languages() else self.settings.language
+
+    def _values(self, region: str, wording: Wording) -> dict[str, str]:
+        return {
+            "emergency": wording.support.alternative.join(self.support.emergency_numbers(region)),
+            "operator": self.settings.operator or wording.deployment.operator,
+            "contact": self.settings.contact or wording.deployment.contact,
+            "languages": ", ".join(load_wording(code).name for code in JUDGED),
+        }
+
+    def _trace(self, turn: Turn, verdict: Verdict, decision: Decision, findings: Findings) -> dict[str, Any]:
+        nearest = self.guard.classifier.nearest(turn.vectors[0])
+        return {
+            "decision": decision.value,
+            "judged": verdict.decision.value,
+            "variant": verdict.variant,
+            "rule": verdict.rule,
+            "explanation": verdict.explanation,
+            "deciding_text": verdict.deciding_text,
+            "normalised": turn.reading.message.text,
+            "changes": list(turn.reading.message.changes),
+            "scores": {label.value: round(score, 3) for label, score in verdict.scores.items()},
+            "thresholds": {risk.value: value for risk, value in self.guard.thresholds.message.items()},
+            "nearest": [[exemplar.label.value, round(cosine, 3), exemplar.text] for exemplar, cosine in nearest],
+            "answerable": {"confidence": round(findings.confidence, 3), "yes": findings.answerable},
+            "passages": [[item.passage, round(item.score, 3)] for item in findings.found],
+            "milliseconds": {step: round(spent, 2) for step, spent in turn.milliseconds.items()},
+            "knowledge": self.knowledge.digest[:12],
+        }
+
+
+def _near(findings: Findings) -> bool:
+    """Whether the best passage is close enough to be worth showing."""
+    best = findings.found[0] if findings.found else None
+    return best is not None and max(best.question_similarity, best.passage_similarity) >= _NEAR_ENOUGH

@@ -1,0 +1,216 @@
+"""The command line: `askdmt serve | ask | chat | batch | index | why | knowledge check | ingest | eval`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from datetime import date
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from askdmt.errors import AskDMTError
+
+if TYPE_CHECKING:
+    from askdmt.assistant import Assistant
+
+app = typer.Typer(
+    help="Patient information on DMT-assisted therapy for depression: cited answers behind guardrails.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+knowledge_app = typer.Typer(help="The reviewed knowledge.", no_args_is_help=True)
+app.add_typer(knowledge_app, name="knowledge")
+
+Region = Annotated[str | None, typer.Option(help="Region of the help lines, for example gb, us, international.")]
+KnowledgeFolder = Annotated[Path | None, typer.Option("--knowledge", help="Folder of sections to answer from.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """Run the command line; an error is one sentence on standard error and exit code 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a character is no reason to fail
+    try:
+        app(standalone_mode=True)
+    except AskDMTError as error:
+        _fail(str(error))
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="The question; '-' reads it from standard input.")],
+    region: Region = None,
+    knowledge: KnowledgeFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer one question."""
+    text = sys.stdin.buffer.read().decode("utf-8", errors="replace") if question == "-" else question
+    reply = _assistant(knowledge=knowledge, region=region).reply(text)
+    typer.echo(_json(reply.as_dict()) if as_json else reply.text)
+
+
+@app.command()
+def why(
+    question: Annotated[str, typer.Argument(help="The question.")],
+    region: Region = None,
+    knowledge: KnowledgeFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how a message was read, judged and answered."""
+    reply = _assistant(knowledge=knowledge, region=region).reply(question, trace=True)
+    if as_json:
+        typer.echo(_json(reply.as_dict()))
+        return
+    from askdmt.trace import print_trace
+
+    print_trace(reply)
+
+
+@app.command()
+def chat(region: Region = None, knowledge: KnowledgeFolder = None) -> None:
+    """Talk in the terminal; an empty line or Ctrl-D ends it."""
+    from askdmt.wording import load_wording
+
+    assistant = _assistant(knowledge=knowledge, region=region)
+    words = load_wording(assistant.settings.language).page
+    typer.echo(f"{words.title}. {words.notice}\n")
+    messages: list[dict[str, str]] = []
+    while text := _prompt(f"{words.you}: "):
+        messages.append({"role": "user", "content": text})
+        reply = assistant.reply(messages)
+        messages.append({"role": "assistant", "content": reply.text})
+        typer.echo(f"\n{words.assistant}: {reply.text}\n")
+
+
+@app.command()
+def batch(
+    source: Annotated[Path, typer.Argument(metavar="IN.jsonl", help='Lines of {"id","text"} or {"id","messages"}.')],
+    target: Annotated[Path, typer.Argument(metavar="OUT.jsonl", help="One reply a line, in the same order.")],
+    region: Region = None,
+    knowledge: KnowledgeFolder = None,
+    trace: Annotated[bool, typer.Option(help="Add to each reply why it was decided so.")] = False,
+) -> None:
+    """Answer a file of questions; a line that cannot be read is named and the others are answered."""
+    from askdmt.batch import run_batch
+
+    problems = run_batch(lambda: _assistant(knowledge=knowledge, region=region), source, target, trace=trace)
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def index(
+    knowledge: KnowledgeFolder = None,
+    rebuild: Annotated[bool, typer.Option(help="Build it again even if it is current.")] = False,
+) -> None:
+    """Build the search index if it is not current."""
+    assistant = _assistant(knowledge=knowledge, rebuild=rebuild)
+    content = assistant.knowledge
+    typer.echo(f"The index is current: {len(content.sections)} sections, {len(content.passages)} passages.")
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    region: Region = None,
+    knowledge: KnowledgeFolder = None,
+) -> None:
+    """Serve the chat page."""
+    from askdmt.settings import load_settings
+    from askdmt.web.server import check_port, run
+
+    settings = load_settings(host=host, port=port, region=region, knowledge=knowledge)
+    check_port(settings.host, settings.port)
+    run(_load(settings))
+
+
+@app.command()
+def ingest(
+    file: Annotated[Path, typer.Argument(help="An article: .txt, .md, .html, .pdf or .docx.")],
+    out: Annotated[Path, typer.Option(help="New folder for the draft sections.")] = Path("knowledge-draft"),
+    title: Annotated[str | None, typer.Option(help="Title of the article, where the file does not say.")] = None,
+) -> None:
+    """Turn an article into draft sections, marked as not yet reviewed."""
+    from askdmt.knowledge.ingest import ingest as run_ingest
+
+    for path in run_ingest(file, out, title=title):
+        typer.echo(path)
+    typer.echo(f'Nobody has reviewed these drafts. Try them: askdmt ask --knowledge {out} "…"')
+
+
+@knowledge_app.command("check")
+def knowledge_check(
+    folder: Annotated[Path | None, typer.Argument(help="Folder to check; the shipped one if not given.")] = None,
+    reach: Annotated[bool, typer.Option(help="Also prove that each section can be found by its questions.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Prove what can be proved of the knowledge; exit code 1 if anything is wrong."""
+    from askdmt.encoder import Encoder
+    from askdmt.knowledge.check import check
+    from askdmt.resources import content_folder
+
+    report = check(folder or content_folder("knowledge"), today=date.today(), encoder=Encoder() if reach else None)
+    if as_json:
+        typer.echo(_json({**asdict(report), "ok": report.ok}))
+    else:
+        from askdmt.knowledge.check_report import show
+
+        show(report)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@app.command("eval")
+def evaluate(
+    dataset: Annotated[Path, typer.Argument(help="JSONL with 'text' or 'turns', 'label' or 'accept', and 'facts'.")],
+    as_json: AsJson = False,
+) -> None:
+    """Measure decisions, required facts and disclaimers on a labelled file."""
+    from askdmt.evaluation.runner import print_result, run
+
+    result = run(_assistant(), dataset)
+    if as_json:
+        typer.echo(_json(result.as_dict()))
+    else:
+        print_result(result)
+
+
+def _assistant(*, knowledge: Path | None = None, region: str | None = None, rebuild: bool = False) -> Assistant:
+    from askdmt.settings import load_settings
+
+    return _load(load_settings(knowledge=knowledge, region=region), rebuild=rebuild)
+
+
+def _load(settings: Any, *, rebuild: bool = False) -> Assistant:
+    """Load the assistant, with a progress bar on standard error while the index is built."""
+    from askdmt.assistant import Assistant
+    from askdmt.progress import bar
+
+    with bar("Indexing the knowledge") as advance:
+        return Assistant.load(settings, rebuild=rebuild, progress=advance)
+
+
+def _prompt(label: str) -> str:
+    try:
+        return input(label).strip()
+    except (EOFError, KeyboardInterrupt):
+        return ""
+
+
+def _json(data: Any) -> str:
+    """Return JSON, with escapes where the terminal's encoding cannot show every character."""
+    return json.dumps(data, ensure_ascii=(sys.stdout.encoding or "").lower() != "utf-8", indent=2)
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"askdmt: {message}", err=True)
+    raise SystemExit(1)

@@ -1,0 +1,157 @@
+"""The judge: a linear head over the encoder's vector and hashed character n-grams.
+
+It gives a probability for each decision. Of `answer` and `not_in_sources` it can only guess which: the search settles
+that, with the guess as one of its grounds. Trained by `askdmt.guardrails.training`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from askdmt.decisions import Decision
+from askdmt.errors import GuardrailError
+from askdmt.guardrails.exemplars import Exemplar, load_exemplars
+from askdmt.resources import GUARDRAIL_DATA
+
+FILE = GUARDRAIL_DATA / "classifier.safetensors"
+BUCKETS = 2**15
+_GRAM_SIZES = (2, 3, 4, 5)
+_WORD = re.compile(r"\w+|[^\w\s]")
+
+LABELS = tuple(Decision)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the judge thinks of one text."""
+
+    scores: dict[Decision, float]  # probability by label, sums to 1
+    vector: NDArray[np.float32]
+
+    @property
+    def on_subject(self) -> float:
+        """Probability that it is a question on the subject, whether the sources answer it or not."""
+        return self.scores[Decision.ANSWER] + self.scores[Decision.NOT_IN_SOURCES]
+
+    @property
+    def covered(self) -> float:
+        """Log-odds that the sources answer it, given that it is a question on the subject."""
+        return math.log((self.scores[Decision.ANSWER] + 1e-6) / (self.scores[Decision.NOT_IN_SOURCES] + 1e-6))
+
+
+def blended(one: Judgement, other: Judgement) -> Judgement:
+    """Return the mean of two judgements, with the vector of the first."""
+    return Judgement({label: (one.scores[label] + other.scores[label]) / 2 for label in LABELS}, one.vector)
+
+
+class Classifier:
+    """The trained head with the exemplars it was trained on."""
+
+    def __init__(
+        self,
+        dense: NDArray[np.float32],
+        sparse: NDArray[np.float32],
+        bias: NDArray[np.float32],
+        exemplars: Sequence[Exemplar],
+        exemplar_vectors: NDArray[np.float32],
+        encoder: str,
+    ) -> None:
+        """Take weights of shape (width, labels), (BUCKETS, labels) and (labels,), and one vector an exemplar.
+
+        `encoder` names the encoder whose vectors it was trained on.
+        """
+        self.encoder = encoder
+        self._dense, self._sparse, self._bias = dense, sparse, bias
+        self._exemplars = tuple(exemplars)
+        self._exemplar_vectors = exemplar_vectors
+
+    def judge(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> list[Judgement]:
+        """Return one judgement a text; `vectors` has one row a text.
+
+        Raises:
+            GuardrailError: the vectors are of another width than the head was trained on.
+        """
+        if vectors.shape[1] != self._dense.shape[0]:
+            raise GuardrailError(
+                f"The guard was trained on vectors of width {self._dense.shape[0]}, not {vectors.shape[1]}.",
+                "Run 'make train' after changing the encoder.",
+            )
+        logits = vectors @ self._dense + self._bias
+        for row, text in enumerate(texts):
+            buckets, weights = ngram_features(text)
+            logits[row] += weights @ self._sparse[buckets]
+        exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+        probabilities = exponents / exponents.sum(axis=1, keepdims=True)
+        if not np.isfinite(probabilities).all():
+            raise GuardrailError("The guard's scores are not numbers.", "Reinstall askdmt.")
+        return [
+            Judgement(dict(zip(LABELS, map(float, row), strict=True)), vector)
+            for row, vector in zip(probabilities, vectors, strict=True)
+        ]
+
+    def nearest(
+        self, vector: NDArray[np.float32], k: int = 5, label: Decision | None = None
+    ) -> list[tuple[Exemplar, float]]:
+        """Return the exemplars nearest to a vector with their cosine, of one label where it is given."""
+        similarities = self._exemplar_vectors @ vector
+        order = np.argsort(-similarities)
+        chosen = (index for index in order if label is None or self._exemplars[index].label is label)
+        return [
+            (self._exemplars[index], float(similarities[index])) for index, _ in zip(chosen, range(k), strict=False)
+        ]
+
+    def variant(self, vector: NDArray[np.float32], decision: Decision) -> str | None:
+        """Return the kind of message within a decision, by the vote of its nearest exemplars."""
+        votes: dict[str, float] = {}
+        for exemplar, similarity in self.nearest(vector, 5, decision):
+            votes[exemplar.variant] = votes.get(exemplar.variant, 0.0) + max(similarity, 0.0) ** 4
+        return max(votes, key=lambda name: votes[name]) if votes else None
+
+
+def ngram_features(text: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return hashed character n-grams within words: bucket numbers and weights of unit length."""
+    counts: dict[int, int] = {}
+    for word in _WORD.findall(text.lower()):
+        padded = f" {word} "
+        for size in _GRAM_SIZES:
+            for start in range(len(padded) - size + 1):
+                bucket = zlib.crc32(padded[start : start + size].encode()) % BUCKETS
+                counts[bucket] = counts.get(bucket, 0) + 1
+    buckets = np.fromiter(counts, dtype=np.int64, count=len(counts))
+    weights = 1 + np.log(np.fromiter(counts.values(), dtype=np.float32, count=len(counts)))
+    norm = float(np.linalg.norm(weights)) or 1.0
+    return buckets, (weights / norm).astype(np.float32)
+
+
+@cache
+def load_classifier(path: Path = FILE) -> Classifier:
+    """Read the trained head.
+
+    Raises:
+        GuardrailError: it is missing or broken.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            tensors = {key: file.get_tensor(key).astype(np.float32) for key in file.keys()}  # noqa: SIM118
+            metadata = file.metadata()
+        if json.loads(metadata["labels"]) != [label.value for label in LABELS]:
+            raise ValueError("other labels")
+        by_id = {exemplar.id: exemplar for exemplar in load_exemplars()}
+        exemplars = [by_id[key] for key in json.loads(metadata["exemplars"])]
+        return Classifier(
+            tensors["dense"], tensors["sparse"], tensors["bias"], exemplars, tensors["exemplars"], metadata["encoder"]
+        )
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise GuardrailError(f"The trained guard {path} is missing or broken.", "Run: make train") from error

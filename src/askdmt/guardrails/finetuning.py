@@ -1,0 +1,150 @@
+"""Fine-tunes the encoder: a low-rank adapter that learns decisions and retrieval together.
+
+Each step takes a batch of exemplars (cross-entropy on their decision) and every third step a batch of questions with
+the passages that answer them (multiple negatives ranking), so that one vector serves guard and search. Needs the
+extra `train`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from askdmt.errors import AskDMTError
+from askdmt.guardrails.classifier import LABELS
+from askdmt.guardrails.exemplars import Exemplar
+
+SEED = 7
+RANK = 32
+EPOCHS = 1
+ADAPTER_RATE, HEAD_RATE = 1e-3, 1e-2  # learning rates, chosen on the development families
+BATCH, PAIR_BATCH = 32, 16
+PAIRS_EVERY = 3  # steps
+PAIR_WEIGHT = 0.5
+HEAD_SCALE = 16.0  # unit vectors need it to give sharp logits
+RANKING_SCALE = 20.0
+LABEL_SMOOTHING = 0.05
+_LONGEST = 96  # tokens
+_WARM_UP = 0.06  # share of the steps
+_TARGETS = ["query", "key", "value", "dense"]
+
+Augment = Callable[[Exemplar, int], str]  # exemplar and epoch -> the text to learn from
+
+
+def finetune(
+    encoder: Any, exemplars: Sequence[Exemplar], augment: Augment, pairs: Sequence[tuple[str, str]], target: Path
+) -> None:
+    """Train an adapter for a SentenceTransformer and write it to `target`.
+
+    Raises:
+        AskDMTError: the extra `train` is not installed.
+    """
+    import torch
+    from rich.progress import track
+
+    torch.manual_seed(SEED)
+    chance = random.Random(SEED)  # noqa: S311
+    model, tokenizer = _with_adapter(encoder[0].model), encoder.tokenizer
+    head = torch.nn.Linear(model.config.hidden_size, len(LABELS))
+    batches = [batch for epoch in range(EPOCHS) for batch in _batches(exemplars, epoch, augment, chance)]
+    optimiser, schedule = _optimiser(model, head, len(batches))
+    weights = _class_weights(exemplars)
+    model.train()
+    for step, (texts, labels) in enumerate(track(batches, description="Fine-tuning")):
+        logits = head(_embed(model, tokenizer, texts) * HEAD_SCALE)
+        loss = torch.nn.functional.cross_entropy(
+            logits, torch.tensor(labels), weight=weights, label_smoothing=LABEL_SMOOTHING
+        )
+        if step % PAIRS_EVERY == 0:
+            loss = loss + PAIR_WEIGHT * _ranking_loss(model, tokenizer, chance.sample(pairs, PAIR_BATCH))
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_([*model.parameters(), *head.parameters()], 1.0)
+        optimiser.step()
+        schedule.step()
+    _write(model, target)
+
+
+def _with_adapter(model: Any) -> Any:
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError as error:
+        raise AskDMTError("Fine-tuning needs the package peft.", "Run: pip install 'askdmt[train]'") from error
+    return get_peft_model(model, LoraConfig(r=RANK, lora_alpha=2 * RANK, lora_dropout=0.05, target_modules=_TARGETS))
+
+
+def _batches(
+    exemplars: Sequence[Exemplar], epoch: int, augment: Augment, chance: random.Random
+) -> list[tuple[list[str], list[int]]]:
+    """Return an epoch's batches; each holds texts of about one length, so that little is spent on padding."""
+    order = list(exemplars)
+    chance.shuffle(order)
+    chunk = BATCH * 16
+    batches = []
+    for start in range(0, len(order), chunk):
+        together = sorted(order[start : start + chunk], key=lambda exemplar: len(exemplar.text))
+        for begin in range(0, len(together), BATCH):
+            batch = together[begin : begin + BATCH]
+            texts = [augment(exemplar, epoch) for exemplar in batch]
+            batches.append((texts, [LABELS.index(exemplar.label) for exemplar in batch]))
+    chance.shuffle(batches)
+    return batches
+
+
+def _optimiser(model: Any, head: Any, steps: int) -> tuple[Any, Any]:
+    import torch
+
+    optimiser = torch.optim.AdamW(
+        [
+            {"params": [weight for weight in model.parameters() if weight.requires_grad], "lr": ADAPTER_RATE},
+            {"params": head.parameters(), "lr": HEAD_RATE},
+        ],
+        weight_decay=0.01,
+    )
+    warm_up = max(1, int(_WARM_UP * steps))
+    return optimiser, torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min((step + 1) / warm_up, max(0.02, 1 - step / steps))
+    )
+
+
+def _class_weights(exemplars: Sequence[Exemplar]) -> Any:
+    """Return a weight a label: the rarer the heavier, by the square root."""
+    import torch
+
+    counts = Counter(exemplar.label for exemplar in exemplars)
+    even = len(exemplars) / len(LABELS)
+    return torch.tensor([(even / counts[label]) ** 0.5 if counts[label] else 0.0 for label in LABELS])
+
+
+def _embed(model: Any, tokenizer: Any, texts: Sequence[str]) -> Any:
+    """Return unit-length mean-pooled vectors, as sentence-transformers makes them for this model."""
+    import torch
+
+    tokens = tokenizer(list(texts), padding=True, truncation=True, max_length=_LONGEST, return_tensors="pt")
+    hidden = model(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]).last_hidden_state
+    mask = tokens["attention_mask"].unsqueeze(-1).float()
+    return torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=1)
+
+
+def _ranking_loss(model: Any, tokenizer: Any, pairs: Sequence[tuple[str, str]]) -> Any:
+    import torch
+
+    questions, passages = zip(*pairs, strict=True)
+    likeness = _embed(model, tokenizer, questions) @ _embed(model, tokenizer, passages).T * RANKING_SCALE
+    return torch.nn.functional.cross_entropy(likeness, torch.arange(len(pairs)))
+
+
+def _write(model: Any, target: Path) -> None:
+    """Write the adapter's matrices in half precision, named by the module they belong to."""
+    import torch
+    from safetensors.torch import save_file
+
+    tensors = {}
+    for name, module in model.base_model.model.named_modules():
+        if hasattr(module, "lora_A"):
+            tensors[f"{name}.a"] = module.lora_A["default"].weight.detach().to(torch.float16).contiguous()
+            tensors[f"{name}.b"] = module.lora_B["default"].weight.detach().to(torch.float16).contiguous()
+    save_file(tensors, target, {"scale": "2.0", "rank": str(RANK)})

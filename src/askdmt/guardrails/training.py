@@ -1,0 +1,261 @@
+"""Trains the judge from the exemplars: `make train`, or `python -m askdmt.guardrails.training`.
+
+Writes the vocabulary, the encoder's adapter, the classifier's weights and the search's parameters; the same exemplars
+give the same figures within noise. Needs the extra `train`.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from askdmt.decisions import Decision
+from askdmt.encoder import ADAPTER, Encoder, Vectors
+from askdmt.errors import GuardrailError
+from askdmt.guardrails import classifier, vocabulary
+from askdmt.guardrails.classifier import BUCKETS, LABELS, ngram_features
+from askdmt.guardrails.exemplars import SEPARATOR, Exemplar, load_exemplars
+from askdmt.guardrails.finetuning import finetune
+from askdmt.guardrails.normalise import normalise
+from askdmt.knowledge import search
+from askdmt.knowledge.index import open_index
+from askdmt.knowledge.sections import Knowledge, Passage, load_knowledge
+from askdmt.resources import content_folder
+from askdmt.settings import load_settings
+
+SEED = 7
+REGULARISATION = 2.0  # inverse strength of the L2 penalty, chosen on the development families
+NGRAM_SCALE = 1.5  # what the n-gram features count beside the vector, chosen there too
+_WORD = re.compile(r"[a-z']+")
+_NUMBER = re.compile(r"\{n\}")
+_ENCODE_BATCH = 256
+ON_SUBJECT = (Decision.ANSWER, Decision.NOT_IN_SOURCES)
+FOLDS = 5
+_LEAST_SEEN = 2  # times a word must occur among exemplars to count as known
+_ENGLISH_SHARE = 0.7  # of the letters that stand in common English words, for an exemplar to count as English
+
+
+def main() -> None:
+    """Train the encoder's adapter, then the judge and the answerability decision, and write what the guard loads."""
+    console = Console()
+    exemplars = load_exemplars()
+    console.print(f"{len(exemplars)} exemplars")
+    write_vocabulary(vocabulary.FILE, (exemplar.text for exemplar in exemplars if exemplar.is_english))
+    train_adapter(exemplars)
+    train_judge(exemplars)
+    for path in (ADAPTER, classifier.FILE, search.PARAMETERS):
+        console.print(f"Wrote {path.name}, {path.stat().st_size / 1e6:.2f} MB")
+
+
+def train_adapter(exemplars: Sequence[Exemplar]) -> None:
+    """Fine-tune the encoder on decisions and on questions with their passages."""
+    base = Encoder(adapter=None)
+    knowledge = load_knowledge(content_folder("knowledge"))
+    pairs = [(question, passage.text) for passage in knowledge.passages.values() for question in passage.questions]
+    pairs += [(exemplar.text, _passage(knowledge, exemplar).text) for exemplar in exemplars if exemplar.passages]
+    finetune(base.model, exemplars, augmented, pairs, ADAPTER)
+
+
+def _passage(knowledge: Knowledge, exemplar: Exemplar) -> Passage:
+    try:
+        return knowledge.passages[exemplar.passages[0]]
+    except KeyError:
+        raise GuardrailError(
+            f"The exemplar {exemplar.id} names the passage {exemplar.passages[0]}, which does not exist.",
+            "Name the passage that answers it now.",
+        ) from None
+
+
+def augmented(exemplar: Exemplar, epoch: int) -> str:
+    """Return an exemplar as it may be typed: as it is, in lower case, or with typos; another way each epoch."""
+    seed = f"{exemplar.id}:{epoch}"
+    text = cleaned(filled(exemplar.text, seed))
+    kind = random.Random(seed).random()  # noqa: S311
+    if kind < 0.25:
+        return with_typos(text, seed)
+    return text.lower() if kind < 0.35 else text
+
+
+def train_judge(exemplars: Sequence[Exemplar]) -> None:
+    """Fit the head on the encoder's vectors, and the answerability decision on the search's findings."""
+    texts = [cleaned(filled(exemplar.text, exemplar.id)) for exemplar in exemplars]
+    labels = [exemplar.label for exemplar in exemplars]
+    noisy = [with_typos(text, exemplar.id) for text, exemplar in zip(texts, exemplars, strict=True)]
+    encoder = Encoder()
+    vectors = encode(encoder, [*texts, *noisy])
+    weights = fit([*texts, *noisy], vectors, [*labels, *labels])
+    save(classifier.FILE, encoder.name, *weights, exemplars, vectors[: len(exemplars)])
+    fit_answerability(encoder, exemplars, texts, vectors[: len(exemplars)])
+
+
+def cleaned(text: str) -> str:
+    """Return a message, or each message of a conversation, as the guard reads it."""
+    return SEPARATOR.join(normalise(message).text for message in text.split(SEPARATOR))
+
+
+def filled(text: str, seed: str) -> str:
+    """Return an exemplar with a number for each `{n}`; exemplars hold none, since they hold no amounts."""
+    numbers = random.Random(seed)  # noqa: S311
+    return _NUMBER.sub(lambda _: str(numbers.choice([2, 5, 10, 20, 25, 30, 40, 50, 75, 100, 150, 200])), text)
+
+
+def with_typos(text: str, seed: str) -> str:
+    """Return a text as a hurried thumb might type it: a few letters swapped, dropped or doubled."""
+    chance = random.Random(seed)  # noqa: S311
+    letters = list(text if chance.random() < 0.5 else text.lower().replace("'", ""))
+    for _ in range(max(1, len(letters) // 25)):
+        at = chance.randrange(max(len(letters) - 1, 1))
+        if not letters[at : at + 1] or not letters[at].isalpha():
+            continue
+        kind = chance.random()
+        if kind < 0.4 and at + 1 < len(letters):
+            letters[at], letters[at + 1] = letters[at + 1], letters[at]
+        elif kind < 0.8:
+            letters[at] = ""
+        else:
+            letters[at] *= 2
+    return "".join(letters)
+
+
+def write_vocabulary(path: Path, texts: Iterable[str]) -> None:
+    """Write common English words, the words of the English exemplars that occur more than once, and the knowledge's.
+
+    The pairs of words that tell which way a text runs are written beside them.
+    """
+    common = vocabulary.common_words()
+    is_english = vocabulary.Vocabulary(common).share
+    english = [text for text in texts if is_english(text) >= _ENGLISH_SHARE]
+    counts = Counter(word for text in english for word in _words(text))
+    known = Counter(common)
+    known.update({word: count * vocabulary.OWN_SCALE for word, count in counts.items() if count >= _LEAST_SEEN})
+    for passage in load_knowledge(content_folder("knowledge")).passages.values():
+        known.update(word for word in _words(passage.text) if counts[word] < _LEAST_SEEN)
+    lines = (f"{word} {count}\n" for word, count in sorted(known.items(), key=lambda item: (-item[1], item[0])))
+    path.write_text("".join(lines), encoding="utf-8")
+    pairs = (f"{first} {second}\n" for first, second in vocabulary.forward_pairs(english))
+    path.with_name(vocabulary.PAIRS_FILE.name).write_text("".join(pairs), encoding="utf-8")
+
+
+def encode(encoder: Encoder, texts: Sequence[str]) -> Vectors:
+    """Return one vector a text, with a progress bar."""
+    starts = range(0, len(texts), _ENCODE_BATCH)
+    return np.vstack(
+        [encoder.encode(texts[start : start + _ENCODE_BATCH]) for start in track(starts, description="Encoding")]
+    )
+
+
+def fit(
+    texts: Sequence[str], vectors: Vectors, labels: Sequence[Decision]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Return dense, sparse and bias weights of the head; see `Classifier` for the shapes."""
+    from scipy.sparse import csr_matrix, hstack
+    from sklearn.linear_model import LogisticRegression
+
+    features = hstack([csr_matrix(vectors), ngram_matrix(texts) * NGRAM_SCALE]).tocsr()
+    targets = [LABELS.index(label) for label in labels]
+    even = len(targets) / len(LABELS)
+    weight = {target: (even / count) ** 0.5 for target, count in Counter(targets).items()}  # the rarer, the heavier
+    model = LogisticRegression(C=REGULARISATION, max_iter=400, class_weight=weight, random_state=SEED)
+    model.fit(features, targets)
+    weights = np.zeros((len(LABELS), features.shape[1]), dtype=np.float32)
+    bias = np.full(len(LABELS), -30.0, dtype=np.float32)  # a label without exemplars is never chosen
+    known = model.classes_ if len(model.classes_) > 2 else model.classes_[1:]  # two labels share one row
+    bias[model.classes_] = 0.0
+    weights[known] = model.coef_
+    bias[known] = model.intercept_
+    width = vectors.shape[1]
+    dense, sparse = weights[:, :width].T, weights[:, width:].T * NGRAM_SCALE
+    return dense.astype(np.float32), sparse.astype(np.float32), bias.astype(np.float32)
+
+
+def fit_answerability(encoder: Encoder, exemplars: Sequence[Exemplar], texts: Sequence[str], vectors: Vectors) -> None:
+    """Fit how the search weighs its findings and the judge's guess, and write the search's parameters.
+
+    The judge's guess at each exemplar comes from a head that was trained without that exemplar's family.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold
+
+    rows = [row for row, exemplar in enumerate(exemplars) if exemplar.label in ON_SUBJECT]
+    groups = [exemplars[row].family for row in rows]
+    finder = shipped_search(encoder)
+    features: list[list[float]] = [[] for _ in rows]
+    for seen, unseen in GroupKFold(FOLDS).split(rows, groups=groups):
+        train = [rows[place] for place in seen]
+        head = classifier.Classifier(
+            *fit([texts[row] for row in train], vectors[train], [exemplars[row].label for row in train]),
+            [],
+            vectors[:0],
+            encoder.name,
+        )
+        for place in track(unseen, description="Searching"):
+            text, vector = texts[rows[place]], vectors[rows[place]]
+            guess = head.judge([text], vector[np.newaxis])[0].covered
+            found = finder.features(text, finder.rank(text, vector, itself=False), guess)
+            features[place] = [found[name] for name in search.FEATURES]
+    model = LogisticRegression(class_weight="balanced", max_iter=1000, random_state=SEED)
+    model.fit(np.array(features), [exemplars[row].label is Decision.ANSWER for row in rows])
+    parameters = asdict(search.load_parameters())
+    parameters["intercept"] = round(float(model.intercept_[0]), 4)
+    parameters["weights"] = {name: round(float(w), 4) for name, w in zip(search.FEATURES, model.coef_[0], strict=True)}
+    search.PARAMETERS.write_text(json.dumps(parameters, indent=2) + "\n", encoding="utf-8")
+
+
+def shipped_search(encoder: Encoder) -> search.Search:
+    """Return the search over the knowledge that ships."""
+    knowledge = load_knowledge(content_folder("knowledge"))
+    return search.Search(knowledge, open_index(knowledge, encoder, load_settings().cache))
+
+
+def ngram_matrix(texts: Sequence[str]) -> csr_matrix:  # type: ignore[name-defined]  # noqa: F821
+    """Return the hashed character n-grams, shape (len(texts), BUCKETS)."""
+    from scipy.sparse import csr_matrix
+
+    indices, values, ends = [], [], [0]
+    for text in texts:
+        buckets, weights = ngram_features(text)
+        indices.append(buckets)
+        values.append(weights)
+        ends.append(ends[-1] + len(buckets))
+    return csr_matrix((np.concatenate(values), np.concatenate(indices), ends), shape=(len(texts), BUCKETS))
+
+
+def save(
+    path: Path,
+    encoder: str,
+    dense: NDArray[np.float32],
+    sparse: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    exemplars: Sequence[Exemplar],
+    vectors: Vectors,
+) -> None:
+    """Write the weights in half precision, with the exemplars' ids so that the vectors can be told apart."""
+    from safetensors.numpy import save_file
+
+    tensors = {"dense": dense, "sparse": sparse, "bias": bias, "exemplars": vectors}
+    # safetensors writes memory as it lies, so a transposed view would come back scrambled
+    packed = {name: np.ascontiguousarray(tensor, dtype=np.float16) for name, tensor in tensors.items()}
+    metadata = {
+        "encoder": encoder,
+        "labels": json.dumps([label.value for label in LABELS]),
+        "exemplars": json.dumps([exemplar.id for exemplar in exemplars]),
+    }
+    save_file(packed, path, metadata)
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower().replace("’", "'"))
+
+
+if __name__ == "__main__":
+    main()

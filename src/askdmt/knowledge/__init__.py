@@ -1,0 +1,1 @@
+"""The reviewed knowledge: sections, their index, and the search over it."""

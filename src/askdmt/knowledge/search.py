@@ -1,0 +1,147 @@
+"""Search: dense and lexical ranks fused, and a decision of its own on whether the passages answer the question."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as checked
+
+from askdmt.errors import ContentError
+from askdmt.knowledge.index import Index
+from askdmt.knowledge.lexical import Lexicon
+from askdmt.knowledge.sections import Knowledge
+from askdmt.resources import read_text
+
+PARAMETERS = Path(__file__).parent / "data" / "search.json"
+_THE_SAME = 0.999  # cosine from which two texts are one
+FEATURES = ("guess", "question_similarity", "passage_similarity", "coverage", "lexical")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A passage and how well it fits."""
+
+    passage: str  # id
+    score: float  # fused, for ranking only
+    question_similarity: float  # cosine to its nearest typical question
+    passage_similarity: float  # cosine to its own text
+    coverage: float  # share of the question's words that it has
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a search brought up, best first."""
+
+    found: tuple[Found, ...]
+    answerable: bool
+    confidence: float  # 0 to 1, that the passages answer the question
+
+
+NOTHING_FOUND = Findings((), answerable=False, confidence=0.0)
+
+
+@checked(frozen=True, slots=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
+class SearchParameters:
+    """Numbers that the search turns on; a data file, so that they can be read and re-fitted."""
+
+    dense_depth: Annotated[int, Field(gt=0)]  # stored texts asked of the index
+    passage_weight: float  # what a likeness to the text counts beside one to a typical question
+    lexical_weight: float  # what a whole word match counts beside a cosine of 1
+    answerable_threshold: float  # confidence from which the passages are said to answer
+    similarity_threshold: float  # the same on likeness alone, for knowledge that the judge was not trained on
+    intercept: float
+    weights: dict[str, float]  # by feature
+
+
+def load_parameters(path: Path = PARAMETERS) -> SearchParameters:
+    """Read the search's numbers.
+
+    Raises:
+        ContentError: the file is missing or does not fit.
+    """
+    try:
+        parameters = TypeAdapter(SearchParameters).validate_json(read_text(path))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ContentError(f"{path}: {where}: {first['msg']}.", "Restore it.") from None
+    if set(parameters.weights) != set(FEATURES):
+        raise ContentError(f"{path}: 'weights' must have {', '.join(FEATURES)}.", "Restore it.")
+    return parameters
+
+
+class Search:
+    """Finds the passages that may answer a question."""
+
+    def __init__(self, knowledge: Knowledge, index: Index, parameters: SearchParameters | None = None) -> None:
+        self._index = index
+        self._parameters = parameters or load_parameters()
+        self._lexicon = Lexicon(
+            {
+                passage.id: " ".join([knowledge.by_id[passage.section].title, passage.text, *passage.questions])
+                for passage in knowledge.passages.values()
+            }
+        )
+
+    def find(self, question: str, vector: NDArray[np.float32], guess: float | None = None, k: int = 8) -> Findings:
+        """Return the `k` best passages for a question and its vector.
+
+        `guess` is the judge's log-odds that the sources answer it; without one, likeness alone decides.
+        """
+        ranked = self.rank(question, vector)[:k]
+        if guess is None:
+            likeness = max((max(item.question_similarity, item.passage_similarity) for item in ranked), default=0.0)
+            return Findings(ranked, likeness >= self._parameters.similarity_threshold, likeness)
+        features = self.features(question, ranked, guess)
+        weighted = sum(self._parameters.weights[name] * features[name] for name in FEATURES)
+        confidence = _logistic(self._parameters.intercept + weighted)
+        return Findings(ranked, confidence >= self._parameters.answerable_threshold, confidence)
+
+    def rank(self, question: str, vector: NDArray[np.float32], *, itself: bool = True) -> tuple[Found, ...]:
+        """Return every passage that resembles the question, best first.
+
+        Without `itself`, a typical question that is this very question does not count, as training needs it.
+        """
+        similarity: dict[str, dict[str, float]] = defaultdict(dict)
+        for hit in self._index.nearest(vector, self._parameters.dense_depth):
+            if hit.similarity > _THE_SAME and not itself:
+                continue
+            known = similarity[hit.passage]
+            known[hit.kind] = max(known.get(hit.kind, -1.0), hit.similarity)
+        floor = min((value for known in similarity.values() for value in known.values()), default=0.0)
+        lexical = self._lexicon.scores(question)
+        best_lexical = max(lexical.values(), default=1.0)
+        found = [
+            self._fuse(question, passage, similarity[passage], floor, lexical.get(passage, 0.0) / best_lexical)
+            for passage in {*similarity, *lexical}
+        ]
+        return tuple(sorted(found, key=lambda item: (-item.score, item.passage)))
+
+    def _fuse(self, question: str, passage: str, known: dict[str, float], floor: float, words: float) -> Found:
+        to_question, to_passage = known.get("question", floor), known.get("passage", floor)
+        dense = max(to_question, self._parameters.passage_weight * to_passage)
+        score = dense + self._parameters.lexical_weight * words
+        return Found(passage, score, to_question, to_passage, self._lexicon.coverage(question, passage))
+
+    def features(self, question: str, ranked: tuple[Found, ...], guess: float) -> dict[str, float]:
+        """Return what the answerability decision looks at."""
+        if not ranked:
+            return dict.fromkeys(FEATURES, 0.0) | {"guess": guess}
+        return {
+            "guess": guess,
+            "question_similarity": max(item.question_similarity for item in ranked[:8]),
+            "passage_similarity": max(item.passage_similarity for item in ranked[:8]),
+            "coverage": max(item.coverage for item in ranked[:3]),
+            "lexical": math.log1p(self._lexicon.score(question, ranked[0].passage)),
+        }
+
+
+def _logistic(value: float) -> float:
+    return 1 / (1 + math.exp(-value))

@@ -1,0 +1,29 @@
+"""Splits text into sentences."""
+
+from __future__ import annotations
+
+import re
+
+# A sentence ends at . ! or ? (with closing quotes) before white space and something that can open the next one,
+# or at a line break; an abbreviation or a single initial does not end one.
+_END = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]]*\s+|[\r\n]+")
+_ABBREVIATION = re.compile(r"(?:\b(?:dr|mr|mrs|ms|prof|st|vs|e\.g|i\.e|etc|approx)\.|\b[A-Z]\.)$", re.IGNORECASE)
+
+
+def split_sentences(text: str) -> list[str]:
+    """Return the sentences of a text in order, without surrounding white space."""
+    sentences: list[str] = []
+    begun = ""
+    start = 0
+    for end in [*(match.end() for match in _END.finditer(text)), len(text)]:
+        piece = begun + text[start:end]
+        start = end
+        if _ABBREVIATION.search(piece.rstrip()) and not piece.endswith("\n"):
+            begun = piece
+            continue
+        begun = ""
+        if piece.strip():
+            sentences.append(piece.strip())
+    if begun.strip():
+        sentences.append(begun.strip())
+    return sentences
