@@ -44,6 +44,8 @@ eval: install  ## Measure on the article questions and the development messages
 	$(BIN)/askdmt eval evals/datasets/article_questions.jsonl
 	$(BIN)/askdmt eval evals/datasets/silent_questions.jsonl
 	$(BIN)/askdmt eval evals/datasets/development/guard.jsonl
+	$(BIN)/askdmt eval evals/datasets/development/dialogs.jsonl
+	$(BIN)/askdmt eval evals/datasets/development/languages.jsonl
 
 clean:  ## Remove what can be built again
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
