@@ -41,6 +41,8 @@ _FINE_PART = 0.8  # how sure the judge must be that a sentence beside a refused 
 _NEAR_ENOUGH = 0.45  # likeness of the nearest passage from which it is worth naming
 _PLAINLY_COVERED = 0.8  # likeness to a typical question at which the judge's "out of scope" is overruled
 _SMALL_RISK = 0.15  # sum of the risks' scores below which that may happen
+# What the search has a part in; danger and refusals wait for none.
+_LOOKED_UP = (Decision.PERSONAL_ADVICE, Decision.OUT_OF_SCOPE, Decision.ANSWER)
 _EARLIER_READ = 4  # earlier messages that are judged for danger, so that support stays in view
 
 Said = str | Sequence[Mapping[str, Any]]
@@ -219,7 +221,7 @@ class Assistant:
             wording = load_wording(self.settings.language)
             body = wording.replies.too_long.format(limit=self.settings.max_characters)
             return wording.reply(Decision.OUT_OF_SCOPE, body)
-        findings = NOTHING_FOUND if verdict.decision.is_danger else self._search(turn)  # danger waits for no search
+        findings = self._search(turn) if verdict.decision in _LOOKED_UP else NOTHING_FOUND
         decision = self._settle(verdict, findings)
         return self._compose(turn, verdict, decision, findings, trace)
 
