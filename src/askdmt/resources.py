@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from askdmt.errors import ContentError
 
@@ -67,3 +68,9 @@ def placeholders(text: str) -> set[str]:
 def without_placeholders(text: str) -> str:
     """Return a text without the names that stand in {braces}."""
     return _PLACEHOLDER.sub("", text)
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return where a file does not fit its schema and why, as 'key.key: reason'."""
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

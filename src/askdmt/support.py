@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from askdmt.errors import ContentError, SettingsError
 from askdmt.reply import SupportLine
-from askdmt.resources import read_yaml
+from askdmt.resources import first_problem, read_yaml
 from askdmt.wording import SupportWords
 
 INTERNATIONAL = "international"
@@ -104,9 +104,7 @@ def load_support(path: Path) -> SupportDirectory:
     try:
         directory = SupportDirectory.model_validate(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ContentError(f"{path}: {where}: {first['msg']}.", "Correct the file.") from None
+        raise ContentError(f"{path}: {first_problem(error)}.", "Correct the file.") from None
     if INTERNATIONAL not in directory.regions:
         raise ContentError(f"{path} has no region '{INTERNATIONAL}'.", "Add one: it is shown to everybody.")
     directory.emergency_numbers(INTERNATIONAL)

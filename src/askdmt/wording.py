@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from askdmt.decisions import Decision
 from askdmt.errors import ContentError
 from askdmt.reply import Citation, Reply, SupportLine
-from askdmt.resources import content_folder, placeholders, read_yaml, without_placeholders
+from askdmt.resources import content_folder, first_problem, placeholders, read_yaml, without_placeholders
 
 DEFAULT_LANGUAGE = "en"
 
@@ -264,9 +264,7 @@ def load_wording(language: str = DEFAULT_LANGUAGE) -> Wording:
     try:
         wording = Wording.model_validate(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ContentError(f"{path}: {where}: {first['msg']}.", "Correct the file.") from None
+        raise ContentError(f"{path}: {first_problem(error)}.", "Correct the file.") from None
     _check(wording, path)
     return wording
 

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from askdmt.errors import ContentError
-from askdmt.resources import parse_yaml, read_text, read_yaml
+from askdmt.resources import first_problem, parse_yaml, read_text, read_yaml
 
 SOURCES_FILE = "sources.yaml"
 SUPPORT_FILE = "support_lines.yaml"
@@ -145,7 +145,7 @@ def read_section(path: Path) -> Section:
     try:
         front = FrontMatter.model_validate(parse_yaml(parts[1], str(path)))
     except ValidationError as error:
-        raise ContentError(f"{path}: {_first(error)}.", "Correct the front matter.") from None
+        raise ContentError(f"{path}: {first_problem(error)}.", "Correct the front matter.") from None
     paragraphs = [" ".join(block.split()) for block in re.split(r"\n\s*\n", parts[2]) if block.strip()]
     if not paragraphs:
         raise ContentError(f"{path} has no text.", "Write at least one paragraph below the front matter.")
@@ -169,7 +169,7 @@ def read_sources(path: Path) -> dict[str, Source]:
     try:
         return TypeAdapter(dict[str, Source]).validate_python(raw)
     except ValidationError as error:
-        raise ContentError(f"{path}: {_first(error)}.", "Correct the bibliography.") from None
+        raise ContentError(f"{path}: {first_problem(error)}.", "Correct the bibliography.") from None
 
 
 def _check_references(sections: list[Section], sources: dict[str, Source]) -> None:
@@ -182,8 +182,3 @@ def _check_references(sections: list[Section], sources: dict[str, Source]) -> No
             for key in passage.sources:
                 if key not in sources:
                     raise ContentError(f"{section.path}: unknown source '{key}'.", f"Add it to {SOURCES_FILE}.")
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
