@@ -102,7 +102,7 @@ class Assistant:
         support = load_support(own_support if own_support.is_file() else shipped / SUPPORT_FILE)
         support.region(settings.region)
         load_wording(settings.language)
-        encoder = Encoder(settings.encoder)
+        encoder = Encoder(settings.encoder, cache=settings.cache)
         index = open_index(
             knowledge, encoder, settings.cache, chroma_url=settings.chroma_url, rebuild=rebuild, progress=progress
         )

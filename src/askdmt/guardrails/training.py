@@ -24,6 +24,7 @@ from askdmt.encoder import ADAPTER, Encoder, Vectors
 from askdmt.errors import GuardrailError
 from askdmt.guardrails import classifier, vocabulary
 from askdmt.guardrails.classifier import BUCKETS, LABELS, ngram_features
+from askdmt.guardrails.disguise import KINDS, disguise
 from askdmt.guardrails.exemplars import SEPARATOR, Exemplar, load_exemplars
 from askdmt.guardrails.finetuning import finetune
 from askdmt.guardrails.normalise import normalise
@@ -77,13 +78,20 @@ def _passage(knowledge: Knowledge, exemplar: Exemplar) -> Passage:
 
 
 def augmented(exemplar: Exemplar, epoch: int) -> str:
-    """Return an exemplar as it may be typed: as it is, in lower case, or with typos; another way each epoch."""
+    """Return an exemplar as it may be typed: as it is, in lower case, with typos or in disguise; new each epoch.
+
+    A disguise is undone again as the guard does it: what is left of it is what the guard will see.
+    """
     seed = f"{exemplar.id}:{epoch}"
-    text = cleaned(filled(exemplar.text, seed))
-    kind = random.Random(seed).random()  # noqa: S311
-    if kind < 0.25:
+    text = filled(exemplar.text, seed)
+    chance = random.Random(seed)  # noqa: S311
+    kind = chance.random()
+    if kind < 0.1 and exemplar.is_english and SEPARATOR not in text:
+        return cleaned(disguise(text, chance.choice(sorted(KINDS)), seed))
+    text = cleaned(text)
+    if kind < 0.3:
         return with_typos(text, seed)
-    return text.lower() if kind < 0.35 else text
+    return text.lower() if kind < 0.4 else text
 
 
 def train_judge(exemplars: Sequence[Exemplar]) -> None:
