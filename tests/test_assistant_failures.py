@@ -174,7 +174,7 @@ def strict(tmp_path: Path) -> Assistant:
     """An assistant whose judge is a real one, with weights of nothing."""
     width = 64
     weights = (np.zeros((width, len(LABELS)), np.float32), np.zeros((BUCKETS, len(LABELS)), np.float32))
-    judge = Classifier(*weights, np.zeros(len(LABELS), np.float32), [], np.zeros((0, width), np.float32), "fake")
+    judge = Classifier(*weights, np.zeros(len(LABELS), np.float32), [], np.zeros((0, width), np.float32), np.eye(width), "fake")
     return small_assistant(tmp_path / "strict", judge, FakeEncoder(width))
 
 

@@ -64,16 +64,20 @@ class Classifier:
         bias: NDArray[np.float32],
         exemplars: Sequence[Exemplar],
         exemplar_vectors: NDArray[np.float32],
+        projection: NDArray[np.float32],
         encoder: str,
     ) -> None:
-        """Take weights of shape (width, labels), (BUCKETS, labels) and (labels,), and one vector an exemplar.
+        """Take weights of shape (width, labels), (BUCKETS, labels) and (labels,).
 
+        `exemplar_vectors` has one row an exemplar, of `projection`'s second width; `projection` takes a vector there.
         `encoder` names the encoder whose vectors it was trained on.
         """
         self.encoder = encoder
         self._dense, self._sparse, self._bias = dense, sparse, bias
         self._exemplars = tuple(exemplars)
-        self._exemplar_vectors = exemplar_vectors
+        lengths = np.linalg.norm(exemplar_vectors, axis=1, keepdims=True)
+        self._exemplar_vectors = exemplar_vectors / np.maximum(lengths, 1e-9)
+        self._projection = projection
 
     def judge(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> list[Judgement]:
         """Return one judgement a text; `vectors` has one row a text.
@@ -103,7 +107,8 @@ class Classifier:
         self, vector: NDArray[np.float32], k: int = 5, label: Decision | None = None
     ) -> list[tuple[Exemplar, float]]:
         """Return the exemplars nearest to a vector with their cosine, of one label where it is given."""
-        similarities = self._exemplar_vectors @ vector
+        place = vector @ self._projection
+        similarities = self._exemplar_vectors @ (place / max(float(np.linalg.norm(place)), 1e-9))
         order = np.argsort(-similarities)
         chosen = (index for index in order if label is None or self._exemplars[index].label is label)
         return [
@@ -150,8 +155,7 @@ def load_classifier(path: Path = FILE) -> Classifier:
             raise ValueError("other labels")
         by_id = {exemplar.id: exemplar for exemplar in load_exemplars()}
         exemplars = [by_id[key] for key in json.loads(metadata["exemplars"])]
-        return Classifier(
-            tensors["dense"], tensors["sparse"], tensors["bias"], exemplars, tensors["exemplars"], metadata["encoder"]
-        )
+        weights = (tensors[name] for name in ("dense", "sparse", "bias"))
+        return Classifier(*weights, exemplars, tensors["exemplars"], tensors["projection"], metadata["encoder"])
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise GuardrailError(f"The trained guard {path} is missing or broken.", "Run: make train") from error

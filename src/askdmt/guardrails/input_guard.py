@@ -145,8 +145,9 @@ class InputGuard:
         """Whether one message, normalised and encoded by itself, tells of danger."""
         if any(rule.decision in DANGER for rule in matching_rules([text], self.rules)):
             return True
-        scores = self.classifier.judge([text], vector[np.newaxis])[0].scores
-        return any(scores[danger] >= self.thresholds.message[danger] for danger in DANGER)
+        judgement = self.classifier.judge([text], vector[np.newaxis])[0]
+        reached = self._by_score(text, judgement, self.thresholds.message, "message")
+        return any(verdict.decision in DANGER for verdict in reached)
 
     def _by_rule(self, reading: Reading, whole: Judgement) -> list[Verdict]:
         return [

@@ -42,6 +42,7 @@ _NUMBER = re.compile(r"\{n\}")
 _ENCODE_BATCH = 256
 ON_SUBJECT = (Decision.ANSWER, Decision.NOT_IN_SOURCES)
 FOLDS = 5
+_DIRECTIONS = 96  # of a vector, kept to find the nearest exemplars by
 _LEAST_SEEN = 2  # times a word must occur among exemplars to count as known
 _ENGLISH_SHARE = 0.7  # of the letters that stand in common English words, for an exemplar to count as English
 
@@ -64,7 +65,7 @@ def train_adapter(exemplars: Sequence[Exemplar]) -> None:
     knowledge = load_knowledge(content_folder("knowledge"))
     pairs = [(question, passage.text) for passage in knowledge.passages.values() for question in passage.questions]
     pairs += [(exemplar.text, _passage(knowledge, exemplar).text) for exemplar in exemplars if exemplar.passages]
-    finetune(base.model, exemplars, augmented, pairs, ADAPTER)
+    finetune(base.model.float(), exemplars, augmented, pairs, ADAPTER)
 
 
 def _passage(knowledge: Knowledge, exemplar: Exemplar) -> Passage:
@@ -204,6 +205,7 @@ def fit_answerability(encoder: Encoder, exemplars: Sequence[Exemplar], texts: Se
             *fit([texts[row] for row in train], vectors[train], [exemplars[row].label for row in train]),
             [],
             vectors[:0],
+            vectors[:0].T,
             encoder.name,
         )
         for place in track(unseen, description="Searching"):
@@ -247,18 +249,30 @@ def save(
     exemplars: Sequence[Exemplar],
     vectors: Vectors,
 ) -> None:
-    """Write the weights in half precision, with the exemplars' ids so that the vectors can be told apart."""
+    """Write the weights in half precision, with the exemplars' ids so that the vectors can be told apart.
+
+    The exemplars' vectors only serve to find the nearest ones: they are cut to their main directions, a byte each.
+    """
     from safetensors.numpy import save_file
 
-    tensors = {"dense": dense, "sparse": sparse, "bias": bias, "exemplars": vectors}
+    projection = main_directions(vectors)
+    places = vectors @ projection
+    tensors = {"dense": dense, "sparse": sparse, "bias": bias, "projection": projection}
     # safetensors writes memory as it lies, so a transposed view would come back scrambled
     packed = {name: np.ascontiguousarray(tensor, dtype=np.float16) for name, tensor in tensors.items()}
+    packed["exemplars"] = np.round(places * (127 / max(float(np.abs(places).max()), 1e-9))).astype(np.int8)
     metadata = {
         "encoder": encoder,
         "labels": json.dumps([label.value for label in LABELS]),
         "exemplars": json.dumps([exemplar.id for exemplar in exemplars]),
     }
     save_file(packed, path, metadata)
+
+
+def main_directions(vectors: Vectors) -> Vectors:
+    """Return the directions that tell the vectors apart best, shape (width, at most _DIRECTIONS)."""
+    _, directions = np.linalg.eigh(vectors.T @ vectors)
+    return np.asarray(directions[:, ::-1][:, :_DIRECTIONS], dtype=np.float32)
 
 
 def _words(text: str) -> list[str]:

@@ -1,0 +1,100 @@
+"""No message that judges the guard, or one that nearly says the same, is among those that it is trained on."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter, defaultdict
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from askdmt.encoder import Encoder
+from askdmt.guardrails.exemplars import SEPARATOR, load_exemplars
+from askdmt.knowledge.sections import load_knowledge
+from askdmt.resources import content_folder
+
+ROOT = Path(__file__).parents[1]
+EVALS = sorted(path for path in (ROOT / "evals" / "datasets").rglob("*.jsonl") if path.name != "disguised.jsonl")
+EXAMPLES = sorted(Path(os.environ.get("ASKDMT_EXAMPLES", ROOT.parent / "shared" / "examples")).glob("*.jsonl"))
+JUDGING = [path for path in [*EVALS, *EXAMPLES] if path.name != "groundedness.jsonl"]
+
+NEAR_WORDS = 0.75  # of the words of two messages are the same: one is taken for a copy of the other
+SUSPECT_WORDS = 0.5  # from this share on, the vectors are compared too
+NEAR_VECTORS = 0.97  # cosine, by the encoder before it was trained on exemplars
+_LEAST_WORDS = 4  # of fewer words, only the same text counts: "how much" is anybody's
+_SUSPECTS = 400  # the likest pairs whose vectors are compared, so that the test stays short
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", text.lower().replace("’", "'")))
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\W+", " ", text.lower()).strip()
+
+
+@cache
+def _training() -> tuple[str, ...]:
+    questions = (
+        question
+        for passage in load_knowledge(content_folder("knowledge")).passages.values()
+        for question in passage.questions
+    )
+    return (*(exemplar.text.replace(SEPARATOR, " ") for exemplar in load_exemplars()), *questions)
+
+
+def _read(path: Path) -> list[str]:
+    lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return [" ".join(line["turns"][-3:]) if "turns" in line else line["text"] for line in lines]
+
+
+@cache
+def _likest(path: Path) -> tuple[tuple[float, str, str], ...]:
+    """Return (share of words in common, judging text, training text) of the pairs that are alike, the likest first."""
+    training = [(text, _words(text)) for text in _training()]
+    where: dict[str, list[int]] = defaultdict(list)
+    for place, (_, words) in enumerate(training):
+        for word in words:
+            where[word].append(place)
+    pairs = []
+    for text in _read(path):
+        words = _words(text)
+        rare = sorted(words, key=lambda word: len(where[word]))[: max(_LEAST_WORDS, len(words) * 2 // 3)]
+        shared = Counter(place for word in rare for place in where[word])
+        for place, _ in shared.most_common(20):
+            other, others = training[place]
+            share = len(words & others) / len(words | others)
+            if share >= SUSPECT_WORDS and len(words) >= _LEAST_WORDS:
+                pairs.append((share, text, other))
+    return tuple(sorted(pairs, reverse=True))
+
+
+@pytest.mark.parametrize("path", JUDGING, ids=lambda path: path.stem)
+def test_no_judging_message_is_trained_on(path: Path) -> None:
+    known = {_plain(text) for text in _training()}
+    assert [text for text in _read(path) if len(_words(text)) >= _LEAST_WORDS and _plain(text) in known] == []
+
+
+@pytest.mark.parametrize("path", JUDGING, ids=lambda path: path.stem)
+def test_no_judging_message_nearly_repeats_one_that_is_trained_on(path: Path) -> None:
+    assert [pair for pair in _likest(path) if pair[0] >= NEAR_WORDS] == []
+
+
+@pytest.mark.timeout(900)
+def test_no_suspect_pair_means_the_same_to_the_untrained_encoder() -> None:
+    suspects = sorted((pair for path in JUDGING for pair in _likest(path)), reverse=True)[:_SUSPECTS]
+    encoder = Encoder(adapter=None)
+    judging, training = (encoder.encode([pair[side] for pair in suspects]) for side in (1, 2))
+    cosines = np.sum(judging * training, axis=1)
+    assert [pair for pair, cosine in zip(suspects, cosines, strict=True) if cosine >= NEAR_VECTORS] == []
+
+
+def test_families_are_not_split_between_training_and_development() -> None:
+    development = ROOT / "evals" / "datasets" / "development"
+    held = {json.loads(line)["family"] for path in development.glob("*.jsonl") for line in path.read_text().splitlines()}
+    assert held
+    assert held & {exemplar.family for exemplar in load_exemplars()} == set()
