@@ -174,7 +174,8 @@ def strict(tmp_path: Path) -> Assistant:
     """An assistant whose judge is a real one, with weights of nothing."""
     width = 64
     weights = (np.zeros((width, len(LABELS)), np.float32), np.zeros((BUCKETS, len(LABELS)), np.float32))
-    judge = Classifier(*weights, np.zeros(len(LABELS), np.float32), [], np.zeros((0, width), np.float32), np.eye(width), "fake")
+    nearest = (np.zeros((0, width), np.float32), np.eye(width, dtype=np.float32))
+    judge = Classifier(*weights, np.zeros(len(LABELS), np.float32), [], *nearest, "fake")
     return small_assistant(tmp_path / "strict", judge, FakeEncoder(width))
 
 

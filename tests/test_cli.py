@@ -224,11 +224,12 @@ def test_eval_measures_decisions_facts_and_disclaimers(tmp_path: Path) -> None:
         '{"id": "b", "turns": ["Hi", "how is bread made?"], "accept": ["answer"], "facts": ["no such fact"]}\n'
         '{"id": "c", "text": "Is tap water clean?", "label": "crisis"}\n'
     )
-    result = json.loads(askdmt("eval", data, "--json").stdout)
-    assert (result["decisions"]["count"], result["decisions"]["total"]) == (2, 3)
-    assert (result["facts"]["count"], result["facts"]["total"]) == (1, 2)
-    assert result["disclaimers"]["value"] == 1
-    assert [miss[0] for miss in result["misses"]] == ["b", "c"]
+    (result,) = json.loads(askdmt("eval", data, "--json").stdout)["results"]
+    figures = result["figures"]
+    assert (figures["right decision"]["count"], figures["right decision"]["total"]) == (2, 3)
+    assert (figures["required facts present"]["count"], figures["required facts present"]["total"]) == (1, 2)
+    assert figures["disclaimer present"]["value"] == 1
+    assert [miss[0] for miss in result["misses"]] == ["c", "b"]
     assert "right decision" in askdmt("eval", data).stdout
 
 

@@ -95,6 +95,8 @@ def test_no_suspect_pair_means_the_same_to_the_untrained_encoder() -> None:
 
 def test_families_are_not_split_between_training_and_development() -> None:
     development = ROOT / "evals" / "datasets" / "development"
-    held = {json.loads(line)["family"] for path in development.glob("*.jsonl") for line in path.read_text().splitlines()}
+    held = {
+        json.loads(line)["family"] for path in development.glob("*.jsonl") for line in path.read_text().splitlines()
+    }
     assert held
     assert held & {exemplar.family for exemplar in load_exemplars()} == set()

@@ -19,7 +19,7 @@ import askdmt
 from askdmt import errors
 from askdmt.cli import app
 from askdmt.decisions import Decision
-from askdmt.evaluation.runner import Share
+from askdmt.evaluation.metrics import Share
 from askdmt.knowledge.sections import SUPPORT_FILE, FrontMatter, Source
 from askdmt.reply import Citation, Reply, SupportLine
 from askdmt.resources import content_folder

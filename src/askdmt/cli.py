@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from askdmt.errors import AskDMTError
+from askdmt.errors import AskDMTError, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from askdmt.assistant import Assistant
+    from askdmt.evaluation.runner import Result
 
 app = typer.Typer(
     help="Patient information on DMT-assisted therapy for depression: cited answers behind guardrails.",
@@ -171,17 +174,71 @@ def knowledge_check(
 
 @app.command("eval")
 def evaluate(
-    dataset: Annotated[Path, typer.Argument(help="JSONL with 'text' or 'turns', 'label' or 'accept', and 'facts'.")],
+    datasets: Annotated[
+        list[Path] | None, typer.Argument(help="JSONL with 'text' or 'turns', 'label' or 'accept', and 'facts'.")
+    ] = None,
+    suite: Annotated[list[str] | None, typer.Option(help="A suite of evals/suites.yaml; may be repeated.")] = None,
+    target: Annotated[str | None, typer.Option(help="Measure an OpenAI-compatible address instead.")] = None,
+    model: Annotated[str, typer.Option(help="The model to ask for at that address.")] = "askdmt",
+    out: Annotated[Path | None, typer.Option(help="Folder for run.json, junit.xml and report.html.")] = None,
+    compare: Annotated[Path | None, typer.Option(help="An earlier run.json to show the difference to.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="An earlier run.json; worse by an interval is exit 1.")] = None,
+    floors: Annotated[
+        Path | None, typer.Option(help="JSON with floors by dataset and figure; below is exit 1.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many items of each file.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure decisions, required facts and disclaimers on a labelled file."""
-    from askdmt.evaluation.runner import print_result, run
+    """Measure decisions, required facts and disclaimers on labelled files."""
+    from askdmt.evaluation import gate
+    from askdmt.evaluation.datasets import load_items, load_suites
+    from askdmt.evaluation.runner import as_run, print_result, run, run_target
+    from askdmt.evaluation.target import Target
 
-    result = run(_assistant(), dataset)
-    if as_json:
-        typer.echo(_json(result.as_dict()))
+    files = [*(datasets or ()), *load_suites(suite or ())] if suite else list(datasets or ())
+    if not files:
+        raise InputError("There is nothing to evaluate.", "Name a JSONL file, or a suite with --suite.")
+    if target:
+        asked = Target(target, model)
+        results = [run_target(asked, file, limit) for file in files]
     else:
-        print_result(result)
+        for file in files:
+            load_items(file)
+        assistant = _assistant()
+        results = [run(assistant, file, limit) for file in files]
+    whole = as_run(results, target or "this assistant")
+    if as_json:
+        typer.echo(_json(whole))
+    else:
+        for result in results:
+            print_result(result)
+    if out:
+        _write_run(out, results, whole, gate.differences(results, compare) if compare else [])
+    faults = gate.below_baseline(results, baseline) if baseline else []
+    faults += gate.below_floors(results, floors) if floors else []
+    for fault in faults:
+        typer.echo(fault, err=True)
+    if faults or any(result.failed for result in results):
+        raise typer.Exit(1)
+
+
+def _write_run(
+    folder: Path, results: Sequence[Result], whole: dict[str, Any], changes: Sequence[tuple[str, str, float, float]]
+) -> None:
+    from askdmt.evaluation.junit import as_junit
+    from askdmt.evaluation.report import as_html
+
+    pages = {
+        "run.json": json.dumps(whole, indent=2) + "\n",
+        "junit.xml": as_junit(results),
+        "report.html": as_html(results, whole, changes),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in pages.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"Cannot write in {folder}: {error.strerror}.", "Name another folder with --out.") from error
 
 
 def _assistant(*, knowledge: Path | None = None, region: str | None = None, rebuild: bool = False) -> Assistant:

@@ -64,8 +64,9 @@ class Encoder:
         if not texts:
             return np.zeros((0, 0), dtype=np.float32)
         raw = self.model.encode(list(texts), batch_size=_BATCH, show_progress_bar=False, convert_to_numpy=True)
-        vectors = np.asarray(raw, dtype=np.float32)
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        vectors: Vectors = np.asarray(raw, dtype=np.float32)
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        return vectors
 
     @property
     def width(self) -> int:

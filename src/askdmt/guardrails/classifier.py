@@ -155,7 +155,8 @@ def load_classifier(path: Path = FILE) -> Classifier:
             raise ValueError("other labels")
         by_id = {exemplar.id: exemplar for exemplar in load_exemplars()}
         exemplars = [by_id[key] for key in json.loads(metadata["exemplars"])]
-        weights = (tensors[name] for name in ("dense", "sparse", "bias"))
-        return Classifier(*weights, exemplars, tensors["exemplars"], tensors["projection"], metadata["encoder"])
+        dense, sparse, bias = tensors["dense"], tensors["sparse"], tensors["bias"]
+        nearest = (exemplars, tensors["exemplars"], tensors["projection"])
+        return Classifier(dense, sparse, bias, *nearest, metadata["encoder"])
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise GuardrailError(f"The trained guard {path} is missing or broken.", "Run: make train") from error
