@@ -40,12 +40,9 @@ check: install  ## Prove what can be proved of the knowledge
 train: install  ## Train the guard's classifier from its exemplars
 	$(BIN)/python -m askdmt.guardrails.training
 
-eval: install  ## Measure on the article questions and the development messages
-	$(BIN)/askdmt eval evals/datasets/article_questions.jsonl
-	$(BIN)/askdmt eval evals/datasets/silent_questions.jsonl
-	$(BIN)/askdmt eval evals/datasets/development/guard.jsonl
-	$(BIN)/askdmt eval evals/datasets/development/dialogs.jsonl
-	$(BIN)/askdmt eval evals/datasets/development/languages.jsonl
+eval: install  ## Measure on every published suite, and write evals/results/latest/
+	$(BIN)/askdmt eval --suite published --out evals/results/latest --floors evals/floors.json \
+	  --baseline evals/results/baseline.json --compare evals/results/baseline.json
 
 clean:  ## Remove what can be built again
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -21,9 +21,7 @@ RISKY_ITEMS, BENIGN_ITEMS = 260, 120
 SHORTEST = 14  # characters; less than that cannot be told from noise once it is disguised
 LONGEST = 160
 
-_NEIGHBOURS = dict(
-    zip("qwertyuiopasdfghjklzxcvbnm", "wertyuioiosdfghjkkxcvbnmn", strict=False)
-)  # the key to the right
+_NEIGHBOURS = dict(zip("qwertyuiopasdfghjklzxcvbnm", "wertyuioiosdfghjkkxcvbnmn", strict=False))  # the key to the right
 _LEET = str.maketrans({"a": "4", "e": "3", "i": "1", "o": "0", "s": "5", "t": "7"})
 _CYRILLIC = str.maketrans("aceopxyi", "асеорхуі")
 _FULL_WIDTH = {ord(letter): ord(letter) + 0xFEE0 for letter in map(chr, range(33, 127))}
@@ -59,7 +57,9 @@ def _look_alikes(text: str, _: random.Random) -> str:
 
 
 def _invisible(text: str, chance: random.Random) -> str:
-    return "".join(letter + (chance.choice("\u200b\u200d\u2060\u00ad") if chance.random() < 0.4 else "") for letter in text)
+    return "".join(
+        letter + (chance.choice("\u200b\u200d\u2060\u00ad") if chance.random() < 0.4 else "") for letter in text
+    )
 
 
 def _full_width(text: str, _: random.Random) -> str:

@@ -1,4 +1,4 @@
-"""Labelled messages and conversations, read and checked line by line; suites name the files that belong together."""
+"""Reads labelled messages for evaluation, and the suites that group their files."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+import yaml
 
-from askdmt.decisions import Decision, most_pressing
-from askdmt.errors import ContentError, InputError
-from askdmt.resources import content_folder, first_problem, read_yaml
+from askdmt.decisions import Decision
+from askdmt.errors import InputError
 
-SUITES_FILE = "suites.yaml"
-_ENGLISH = "en"
+SUITES = Path("evals") / "suites.yaml"
+_NUMBER = "30"  # stands in for {n}, which the files have where a person would write a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +24,11 @@ class Item:
 
     id: str
     turns: tuple[str, ...]
-    label: Decision
     accept: frozenset[Decision]
     facts: tuple[tuple[str, ...], ...] = ()  # every group must be met; one of its patterns is enough
-    family: str = ""
+    label: Decision = Decision.ANSWER
     tags: tuple[str, ...] = ()
-    lang: str = _ENGLISH
-    danger_only: bool = False  # only whether danger was met counts
+    language: str = "en"
 
     @property
     def messages(self) -> list[dict[str, str]]:
@@ -40,110 +36,63 @@ class Item:
         return [{"role": "user", "content": turn} for turn in self.turns]
 
     @property
-    def foreign(self) -> bool:
-        """Whether it is in another language than English."""
-        return self.lang != _ENGLISH
+    def is_look_alike(self) -> bool:
+        """Whether it is harmless but made to look like something that is refused."""
+        return any(tag.startswith("lookalike") for tag in self.tags)
 
 
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """A file of items under the name that figures are reported by."""
-
-    name: str
-    items: tuple[Item, ...]
-    sha256: str
-
-    def first(self, limit: int | None) -> Dataset:
-        """Return the same with only its first items; None means all."""
-        return Dataset(self.name, self.items[:limit], self.sha256)
-
-
-class _Suites(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    suites: dict[str, list[str]]
-
-
-def evaluation_folder() -> Path:
-    """Return the folder of suites, floors and judging rules.
+def load_items(dataset: Path) -> list[Item]:
+    """Read a labelled file.
 
     Raises:
-        ContentError: this is an installed package without it.
+        InputError: it cannot be read, or a line does not fit; names the line.
     """
     try:
-        return content_folder("evals")
-    except ContentError:
-        raise ContentError(
-            "The folder 'evals' is missing.", "Run from a whole checkout, or name your own files."
-        ) from None
-
-
-def load_suites(names: Sequence[str], folder: Path) -> list[Dataset]:
-    """Read the files of some suites of a folder.
-
-    Raises:
-        InputError: a suite is unknown, or one of its files cannot be read.
-    """
-    try:
-        suites = _Suites.model_validate(read_yaml(folder / SUITES_FILE)).suites
-    except ValidationError as error:
-        raise ContentError(f"{folder / SUITES_FILE} does not fit: {first_problem(error)}.", "Correct it.") from None
-    if unknown := [name for name in names if name not in suites]:
-        raise InputError(f"There is no suite '{unknown[0]}'.", f"Suites: {', '.join(suites)}.")
-    return [
-        load_dataset(folder / file, name if len(suites[name]) == 1 else f"{name}/{Path(file).stem}")
-        for name in dict.fromkeys(names)
-        for file in suites[name]
-    ]
-
-
-def load_dataset(file: Path, name: str | None = None) -> Dataset:
-    """Read a labelled JSONL file.
-
-    Raises:
-        InputError: the file cannot be read or a line does not fit; names the line.
-    """
-    try:
-        content = file.read_bytes()
-        lines = content.decode("utf-8").rstrip("\n").split("\n")
+        lines = dataset.read_text(encoding="utf-8").rstrip("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"Cannot read {file}.", "Give a JSONL file.") from error
-    items: dict[str, Item] = {}
+        raise InputError(f"Cannot read {dataset}.", "Give a JSONL file.") from error
+    items = []
     for number, line in enumerate(lines, start=1):
         try:
-            item = _item(json.loads(line), number)
-            if item.id in items:
-                raise ValueError("its id stands on an earlier line too")
+            items.append(_item(line, number))
         except (ValueError, KeyError, TypeError, AttributeError, re.error) as error:
-            raise InputError(f"{file}, line {number}: {_reason(error)}.", "Correct the line.") from None
-        items[item.id] = item
-    return Dataset(name or file.name, tuple(items.values()), hashlib.sha256(content).hexdigest())
+            raise InputError(f"{dataset}, line {number}: {error}.", "Correct the line.") from None
+    return items
 
 
-def _item(raw: dict[str, Any], number: int) -> Item:
-    turns = tuple(raw["turns"]) if "turns" in raw else (raw["text"],)
-    if not turns or not all(isinstance(turn, str) for turn in turns):
-        raise TypeError("'turns' must be a list of texts, and 'text' a text")
+def _item(line: str, number: int) -> Item:
+    raw = json.loads(line)
     accept = frozenset(map(Decision, raw["accept"] if "accept" in raw else [raw["label"]]))
+    facts = tuple((group,) if isinstance(group, str) else tuple(group) for group in raw.get("facts", []))
+    for pattern in (pattern for group in facts for pattern in group):
+        re.compile(pattern)
     return Item(
-        id=str(raw.get("id", number)),
-        turns=turns,
-        label=Decision(raw["label"]) if "label" in raw else most_pressing(accept),
-        accept=accept,
-        facts=_facts(raw.get("facts", [])),
-        family=str(raw.get("family", "")),
-        tags=tuple(map(str, raw.get("tags", []))),
-        lang=str(raw.get("lang") or _ENGLISH),
-        danger_only=bool(raw.get("danger_only", False)),
+        str(raw.get("id", number)),
+        tuple(turn.replace("{n}", _NUMBER) for turn in (raw["turns"] if "turns" in raw else [raw["text"]])),
+        accept,
+        facts,
+        Decision(raw["label"]) if "label" in raw else min(accept, key=lambda decision: decision.precedence),
+        tuple(raw.get("tags", ())),
+        raw.get("lang", "en"),
     )
 
 
-def _facts(raw: Sequence[str | Sequence[str]]) -> tuple[tuple[str, ...], ...]:
-    groups = tuple((group,) if isinstance(group, str) else tuple(group) for group in raw)
-    for pattern in (pattern for group in groups for pattern in group):
-        re.compile(pattern)
-    return groups
+def load_suites(names: Sequence[str], file: Path = SUITES) -> list[Path]:
+    """Return the files of the named suites, each once, in the order asked for.
+
+    Raises:
+        InputError: there is no such suite, or the list of suites cannot be read.
+    """
+    try:
+        suites = yaml.safe_load(file.read_text(encoding="utf-8"))
+        known = {str(name): [file.parent / "datasets" / path for path in paths] for name, paths in suites.items()}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, TypeError) as error:
+        raise InputError(f"Cannot read the suites in {file}.", "Run it from the project's root.") from error
+    if unknown := [name for name in names if name not in known]:
+        raise InputError(f"There is no suite '{unknown[0]}'.", f"Use one of {', '.join(known)}.")
+    return list(dict.fromkeys(path for name in names for path in known[name]))
 
 
-def _reason(error: Exception) -> str:
-    return f"the key {error} is missing" if isinstance(error, KeyError) else str(error)
+def digest(dataset: Path) -> str:
+    """Return the start of a file's SHA-256, so that a figure can be told to be of this very data."""
+    return hashlib.sha256(dataset.read_bytes()).hexdigest()[:16]
