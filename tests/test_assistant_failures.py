@@ -19,7 +19,7 @@ from askdmt.decisions import Decision
 from askdmt.encoder import Vectors
 from askdmt.errors import GuardrailError, InputError, SettingsError
 from askdmt.guardrails import input_guard
-from askdmt.guardrails.classifier import BUCKETS, LABELS, Classifier
+from askdmt.guardrails.classifier import BUCKETS, LABELS, Classifier, Head
 from askdmt.reply import Reply
 from askdmt.wording import Wording, load_wording
 from fakes import BREAD, WATER, FakeEncoder, ScriptedClassifier, small_assistant
@@ -173,9 +173,12 @@ def test_one_broken_conversation_of_a_batch_leaves_the_others_their_answers(
 def strict(tmp_path: Path) -> Assistant:
     """An assistant whose judge is a real one, with weights of nothing."""
     width = 64
-    weights = (np.zeros((width, len(LABELS)), np.float32), np.zeros((BUCKETS, len(LABELS)), np.float32))
-    nearest = (np.zeros((0, width), np.float32), np.eye(width, dtype=np.float32))
-    judge = Classifier(*weights, np.zeros(len(LABELS), np.float32), [], *nearest, "fake")
+    head = Head(
+        np.zeros((width, len(LABELS)), np.float32),
+        np.zeros((BUCKETS, len(LABELS)), np.float32),
+        np.zeros(len(LABELS), np.float32),
+    )
+    judge = Classifier(head, head, [], np.zeros((0, width), np.float32), np.eye(width, dtype=np.float32), "fake")
     return small_assistant(tmp_path / "strict", judge, FakeEncoder(width))
 
 

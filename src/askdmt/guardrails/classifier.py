@@ -1,6 +1,8 @@
-"""The judge: a linear head over the encoder's vector and hashed character n-grams.
+"""The judge: linear heads over the encoder's vector and hashed character n-grams, and the votes of near exemplars.
 
-It gives a probability for each decision. Of `answer` and `not_in_sources` it can only guess which: the search settles
+It gives a probability for each decision: half of it the head's, half the votes' of the exemplars that lie nearest. A
+text that is not in English has a head of its own and no votes, since the encoder knows little of other languages; its
+letters count for more there. Of `answer` and `not_in_sources` it can only guess which: the search settles
 that, with the guess as one of its grounds. Trained by `askdmt.guardrails.training`.
 """
 
@@ -19,8 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askdmt.decisions import Decision
+from askdmt.encoder import Vectors
 from askdmt.errors import GuardrailError
 from askdmt.guardrails.exemplars import Exemplar, load_exemplars
+from askdmt.guardrails.language import is_supported
 from askdmt.resources import GUARDRAIL_DATA
 
 FILE = GUARDRAIL_DATA / "classifier.safetensors"
@@ -29,6 +33,8 @@ _GRAM_SIZES = (2, 3, 4, 5)
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 LABELS = tuple(Decision)
+NEIGHBOURS = 20  # exemplars that vote
+VOTE_SHARPNESS = 15.0  # how much faster a vote counts less with distance; both chosen on the development families
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,48 +60,59 @@ def blended(one: Judgement, other: Judgement) -> Judgement:
     return Judgement({label: (one.scores[label] + other.scores[label]) / 2 for label in LABELS}, one.vector)
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Weights of shape (width, labels), (BUCKETS, labels) and (labels,)."""
+
+    dense: Vectors
+    sparse: Vectors
+    bias: Vectors
+
+    def probabilities(self, texts: Sequence[str], vectors: Vectors) -> Vectors:
+        """Return one row a text, one column a label, each row summing to 1."""
+        logits = vectors @ self.dense + self.bias
+        for row, text in enumerate(texts):
+            buckets, weights = ngram_features(text)
+            logits[row] += weights @ self.sparse[buckets]
+        exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(exponents / exponents.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
 class Classifier:
-    """The trained head with the exemplars it was trained on."""
+    """The trained heads with the exemplars they were trained on."""
 
     def __init__(
-        self,
-        dense: NDArray[np.float32],
-        sparse: NDArray[np.float32],
-        bias: NDArray[np.float32],
-        exemplars: Sequence[Exemplar],
-        exemplar_vectors: NDArray[np.float32],
-        projection: NDArray[np.float32],
+        self, head: Head, foreign: Head, exemplars: Sequence[Exemplar], places: Vectors, projection: Vectors,
         encoder: str,
-    ) -> None:
-        """Take weights of shape (width, labels), (BUCKETS, labels) and (labels,).
+    ) -> None:  # fmt: skip
+        """Take the head for English and that for all other languages.
 
-        `exemplar_vectors` has one row an exemplar, of `projection`'s second width; `projection` takes a vector there.
+        `projection` takes a vector to its few main directions, and `places` has one row there for each exemplar.
         `encoder` names the encoder whose vectors it was trained on.
         """
         self.encoder = encoder
-        self._dense, self._sparse, self._bias = dense, sparse, bias
+        self._head, self._foreign = head, foreign
         self._exemplars = tuple(exemplars)
-        lengths = np.linalg.norm(exemplar_vectors, axis=1, keepdims=True)
-        self._exemplar_vectors = exemplar_vectors / np.maximum(lengths, 1e-9)
+        self._labels = np.array([LABELS.index(exemplar.label) for exemplar in exemplars], dtype=np.int64)
+        self._places = _unit(places)
         self._projection = projection
 
-    def judge(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> list[Judgement]:
+    def judge(self, texts: Sequence[str], vectors: Vectors) -> list[Judgement]:
         """Return one judgement a text; `vectors` has one row a text.
 
         Raises:
-            GuardrailError: the vectors are of another width than the head was trained on.
+            GuardrailError: the vectors are of another width than the heads were trained on.
         """
-        if vectors.shape[1] != self._dense.shape[0]:
+        if vectors.shape[1] != self._head.dense.shape[0]:
             raise GuardrailError(
-                f"The guard was trained on vectors of width {self._dense.shape[0]}, not {vectors.shape[1]}.",
+                f"The guard was trained on vectors of width {self._head.dense.shape[0]}, not {vectors.shape[1]}.",
                 "Run 'make train' after changing the encoder.",
             )
-        logits = vectors @ self._dense + self._bias
-        for row, text in enumerate(texts):
-            buckets, weights = ngram_features(text)
-            logits[row] += weights @ self._sparse[buckets]
-        exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities = exponents / exponents.sum(axis=1, keepdims=True)
+        probabilities = self._head.probabilities(texts, vectors)
+        if len(self._exemplars) > NEIGHBOURS:
+            probabilities = np.float32(0.5) * (probabilities + self._votes(vectors))
+        if foreign := [row for row, text in enumerate(texts) if not is_supported(text)]:
+            probabilities[foreign] = self._foreign.probabilities([texts[row] for row in foreign], vectors[foreign])
         if not np.isfinite(probabilities).all():
             raise GuardrailError("The guard's scores are not numbers.", "Reinstall askdmt.")
         return [
@@ -103,12 +120,21 @@ class Classifier:
             for row, vector in zip(probabilities, vectors, strict=True)
         ]
 
+    def _votes(self, vectors: Vectors) -> Vectors:
+        """Return the labels of the nearest exemplars as shares, the nearer the heavier."""
+        cosines = _unit(vectors @ self._projection) @ self._places.T
+        nearest = np.argpartition(-cosines, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
+        close = np.take_along_axis(cosines, nearest, axis=1)
+        weights = np.exp(VOTE_SHARPNESS * (close - close.max(axis=1, keepdims=True)))
+        votes = np.zeros((len(vectors), len(LABELS)), dtype=np.float32)
+        np.add.at(votes, (np.arange(len(vectors))[:, np.newaxis], self._labels[nearest]), weights)
+        return np.asarray(votes / votes.sum(axis=1, keepdims=True), dtype=np.float32)
+
     def nearest(
         self, vector: NDArray[np.float32], k: int = 5, label: Decision | None = None
     ) -> list[tuple[Exemplar, float]]:
         """Return the exemplars nearest to a vector with their cosine, of one label where it is given."""
-        place = vector @ self._projection
-        similarities = self._exemplar_vectors @ (place / max(float(np.linalg.norm(place)), 1e-9))
+        similarities = self._places @ _unit(vector[np.newaxis] @ self._projection)[0]
         order = np.argsort(-similarities)
         chosen = (index for index in order if label is None or self._exemplars[index].label is label)
         return [
@@ -121,6 +147,10 @@ class Classifier:
         for exemplar, similarity in self.nearest(vector, 5, decision):
             votes[exemplar.variant] = votes.get(exemplar.variant, 0.0) + max(similarity, 0.0) ** 4
         return max(votes, key=lambda name: votes[name]) if votes else None
+
+
+def _unit(rows: Vectors) -> Vectors:
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9), dtype=np.float32)
 
 
 def ngram_features(text: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -155,8 +185,9 @@ def load_classifier(path: Path = FILE) -> Classifier:
             raise ValueError("other labels")
         by_id = {exemplar.id: exemplar for exemplar in load_exemplars()}
         exemplars = [by_id[key] for key in json.loads(metadata["exemplars"])]
-        dense, sparse, bias = tensors["dense"], tensors["sparse"], tensors["bias"]
-        nearest = (exemplars, tensors["exemplars"], tensors["projection"])
-        return Classifier(dense, sparse, bias, *nearest, metadata["encoder"])
+        head, foreign = (
+            Head(*(tensors[f"{name}.{part}"] for part in ("dense", "sparse", "bias"))) for name in ("head", "foreign")
+        )
+        return Classifier(head, foreign, exemplars, tensors["exemplars"], tensors["projection"], metadata["encoder"])
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise GuardrailError(f"The trained guard {path} is missing or broken.", "Run: make train") from error

@@ -43,6 +43,7 @@ class Thresholds:
     message: dict[Decision, float]  # score of the whole message at which a risk decides
     sentence: dict[Decision, float]  # the same for one sentence of several
     alone: dict[Decision, float]  # the same for a follow-up read without what came before
+    foreign: dict[Decision, float]  # in place of all three for a text that is not in English
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +160,7 @@ class InputGuard:
         self, text: str, judgement: Judgement, thresholds: dict[Decision, float], where: str
     ) -> list[Verdict]:
         scores = judgement.scores
+        thresholds = thresholds if is_supported(text) else self.thresholds.foreign
         reached = [risk for risk in _RISKS if scores[risk] >= thresholds[risk]]
         if not reached and sum(scores[danger] for danger in DANGER) >= min(thresholds[danger] for danger in DANGER):
             reached = [max(DANGER, key=lambda danger: scores[danger])]
@@ -199,7 +201,7 @@ def load_thresholds(path: Path = THRESHOLDS_FILE) -> Thresholds:
         raw: dict[str, Any] = json.loads(read_text(path))
         tables = {
             name: {Decision(risk): float(value) for risk, value in raw[name].items()}
-            for name in ("message", "sentence", "alone")
+            for name in ("message", "sentence", "alone", "foreign")
         }
         if any(set(table) != _RISKS for table in tables.values()):
             raise ValueError("each table must have every risk")

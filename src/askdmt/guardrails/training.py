@@ -1,7 +1,7 @@
 """Trains the judge from the exemplars: `make train`, or `python -m askdmt.guardrails.training`.
 
-Writes the vocabulary, the encoder's adapter, the classifier's weights and the search's parameters; the same exemplars
-give the same figures within noise. Needs the extra `train`.
+Writes the vocabulary, the encoder's adapter and the classifier's weights; the same exemplars give the same figures
+within noise. Needs the extra `train`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,9 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
@@ -23,25 +21,21 @@ from askdmt.decisions import Decision
 from askdmt.encoder import ADAPTER, Encoder, Vectors
 from askdmt.errors import GuardrailError
 from askdmt.guardrails import classifier, vocabulary
-from askdmt.guardrails.classifier import BUCKETS, LABELS, ngram_features
+from askdmt.guardrails.classifier import BUCKETS, LABELS, Head, ngram_features
 from askdmt.guardrails.disguise import KINDS, disguise
 from askdmt.guardrails.exemplars import SEPARATOR, Exemplar, load_exemplars
 from askdmt.guardrails.finetuning import finetune
 from askdmt.guardrails.normalise import normalise
-from askdmt.knowledge import search
-from askdmt.knowledge.index import open_index
 from askdmt.knowledge.sections import Knowledge, Passage, load_knowledge
 from askdmt.resources import content_folder
-from askdmt.settings import load_settings
 
 SEED = 7
 REGULARISATION = 2.0  # inverse strength of the L2 penalty, chosen on the development families
+FOREIGN_STRENGTH = 40.0  # the same for the head of other languages, which has few exemplars of each
 NGRAM_SCALE = 1.5  # what the n-gram features count beside the vector, chosen there too
 _WORD = re.compile(r"[a-z']+")
 _NUMBER = re.compile(r"\{n\}")
 _ENCODE_BATCH = 256
-ON_SUBJECT = (Decision.ANSWER, Decision.NOT_IN_SOURCES)
-FOLDS = 3
 _NOISY_EVERY = 3  # every third exemplar is learnt with typing errors as well
 _DIRECTIONS = 96  # of a vector, kept to find the nearest exemplars by
 _LEAST_SEEN = 2  # times a word must occur among exemplars to count as known
@@ -49,14 +43,14 @@ _ENGLISH_SHARE = 0.7  # of the letters that stand in common English words, for a
 
 
 def main() -> None:
-    """Train the encoder's adapter, then the judge and the answerability decision, and write what the guard loads."""
+    """Train the encoder's adapter, then the judge, and write what the guard loads."""
     console = Console()
     exemplars = load_exemplars()
     console.print(f"{len(exemplars)} exemplars")
     write_vocabulary(vocabulary.FILE, (exemplar.text for exemplar in exemplars if exemplar.is_english))
     train_adapter(exemplars)
     train_judge(exemplars)
-    for path in (ADAPTER, classifier.FILE, search.PARAMETERS):
+    for path in (ADAPTER, classifier.FILE):
         console.print(f"Wrote {path.name}, {path.stat().st_size / 1e6:.2f} MB")
 
 
@@ -97,16 +91,17 @@ def augmented(exemplar: Exemplar, epoch: int) -> str:
 
 
 def train_judge(exemplars: Sequence[Exemplar]) -> None:
-    """Fit the head on the encoder's vectors, and the answerability decision on the search's findings."""
+    """Fit the heads on the encoder's vectors."""
     texts = [cleaned(filled(exemplar.text, exemplar.id)) for exemplar in exemplars]
     labels = [exemplar.label for exemplar in exemplars]
     some = range(0, len(exemplars), _NOISY_EVERY)
     noisy = [with_typos(texts[row], exemplars[row].id) for row in some]
     encoder = Encoder()
     vectors = encode(encoder, [*texts, *noisy])
-    weights = fit([*texts, *noisy], vectors, [*labels, *(labels[row] for row in some)])
-    save(classifier.FILE, encoder.name, *weights, exemplars, vectors[: len(exemplars)])
-    fit_answerability(encoder, exemplars, texts, vectors[: len(exemplars)])
+    head = fit([*texts, *noisy], vectors, [*labels, *(labels[row] for row in some)])
+    foreign = [row for row, exemplar in enumerate(exemplars) if not exemplar.is_english]
+    other = fit([texts[row] for row in foreign], vectors[foreign], [labels[row] for row in foreign], FOREIGN_STRENGTH)
+    save(classifier.FILE, encoder.name, head, other, exemplars, vectors[: len(exemplars)])
 
 
 def cleaned(text: str) -> str:
@@ -165,10 +160,8 @@ def encode(encoder: Encoder, texts: Sequence[str]) -> Vectors:
     )
 
 
-def fit(
-    texts: Sequence[str], vectors: Vectors, labels: Sequence[Decision]
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Return dense, sparse and bias weights of the head; see `Classifier` for the shapes."""
+def fit(texts: Sequence[str], vectors: Vectors, labels: Sequence[Decision], strength: float = REGULARISATION) -> Head:
+    """Return a head trained on these texts."""
     from scipy.sparse import csr_matrix, hstack
     from sklearn.linear_model import LogisticRegression
 
@@ -176,7 +169,7 @@ def fit(
     targets = [LABELS.index(label) for label in labels]
     even = len(targets) / len(LABELS)
     weight = {target: (even / count) ** 0.5 for target, count in Counter(targets).items()}  # the rarer, the heavier
-    model = LogisticRegression(C=REGULARISATION, max_iter=400, class_weight=weight, random_state=SEED)
+    model = LogisticRegression(C=strength, max_iter=400, class_weight=weight, random_state=SEED)
     model.fit(features, targets)
     weights = np.zeros((len(LABELS), features.shape[1]), dtype=np.float32)
     bias = np.full(len(LABELS), -30.0, dtype=np.float32)  # a label without exemplars is never chosen
@@ -186,47 +179,7 @@ def fit(
     bias[known] = model.intercept_
     width = vectors.shape[1]
     dense, sparse = weights[:, :width].T, weights[:, width:].T * NGRAM_SCALE
-    return dense.astype(np.float32), sparse.astype(np.float32), bias.astype(np.float32)
-
-
-def fit_answerability(encoder: Encoder, exemplars: Sequence[Exemplar], texts: Sequence[str], vectors: Vectors) -> None:
-    """Fit how the search weighs its findings and the judge's guess, and write the search's parameters.
-
-    The judge's guess at each exemplar comes from a head that was trained without that exemplar's family.
-    """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GroupKFold
-
-    rows = [row for row, exemplar in enumerate(exemplars) if exemplar.label in ON_SUBJECT]
-    groups = [exemplars[row].family for row in rows]
-    finder = shipped_search(encoder)
-    features: list[list[float]] = [[] for _ in rows]
-    for seen, unseen in GroupKFold(FOLDS).split(rows, groups=groups):
-        train = [rows[place] for place in seen]
-        head = classifier.Classifier(
-            *fit([texts[row] for row in train], vectors[train], [exemplars[row].label for row in train]),
-            [],
-            vectors[:0],
-            vectors[:0].T,
-            encoder.name,
-        )
-        for place in track(unseen, description="Searching"):
-            text, vector = texts[rows[place]], vectors[rows[place]]
-            guess = head.judge([text], vector[np.newaxis])[0].covered
-            found = finder.features(text, finder.rank(text, vector, itself=False), guess)
-            features[place] = [found[name] for name in search.FEATURES]
-    model = LogisticRegression(class_weight="balanced", max_iter=1000, random_state=SEED)
-    model.fit(np.array(features), [exemplars[row].label is Decision.ANSWER for row in rows])
-    parameters = asdict(search.load_parameters())
-    parameters["intercept"] = round(float(model.intercept_[0]), 4)
-    parameters["weights"] = {name: round(float(w), 4) for name, w in zip(search.FEATURES, model.coef_[0], strict=True)}
-    search.PARAMETERS.write_text(json.dumps(parameters, indent=2) + "\n", encoding="utf-8")
-
-
-def shipped_search(encoder: Encoder) -> search.Search:
-    """Return the search over the knowledge that ships."""
-    knowledge = load_knowledge(content_folder("knowledge"))
-    return search.Search(knowledge, open_index(knowledge, encoder, load_settings().cache))
+    return Head(dense.astype(np.float32), sparse.astype(np.float32), bias.astype(np.float32))
 
 
 def ngram_matrix(texts: Sequence[str]) -> csr_matrix:  # type: ignore[name-defined]  # noqa: F821
@@ -245,9 +198,8 @@ def ngram_matrix(texts: Sequence[str]) -> csr_matrix:  # type: ignore[name-defin
 def save(
     path: Path,
     encoder: str,
-    dense: NDArray[np.float32],
-    sparse: NDArray[np.float32],
-    bias: NDArray[np.float32],
+    head: Head,
+    foreign: Head,
     exemplars: Sequence[Exemplar],
     vectors: Vectors,
 ) -> None:
@@ -259,7 +211,9 @@ def save(
 
     projection = main_directions(vectors)
     places = vectors @ projection
-    tensors = {"dense": dense, "sparse": sparse, "bias": bias, "projection": projection}
+    tensors = {"projection": projection}
+    for name, weights in (("head", head), ("foreign", foreign)):
+        tensors |= {f"{name}.dense": weights.dense, f"{name}.sparse": weights.sparse, f"{name}.bias": weights.bias}
     # safetensors writes memory as it lies, so a transposed view would come back scrambled
     packed = {name: np.ascontiguousarray(tensor, dtype=np.float16) for name, tensor in tensors.items()}
     packed["exemplars"] = np.round(places * (127 / max(float(np.abs(places).max()), 1e-9))).astype(np.int8)
