@@ -11,7 +11,7 @@ from askdmt.sentences import split_sentences
 
 MOST_WORDS = 150
 _MOST_PASSAGES = 3
-_CLOSE = 0.12  # how far below the best score a passage may lie and still be shown
+_CLOSE = 0.18  # how far below the best score a passage may lie and still be shown
 
 
 @dataclass(frozen=True, slots=True)

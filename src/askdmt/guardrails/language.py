@@ -12,8 +12,9 @@ from askdmt.guardrails.vocabulary import load_vocabulary
 JUDGED = ("en",)  # languages that the guard judges as well as its figures say
 
 _LETTERS = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
-_ENOUGH_WORDS = 3
+_ENOUGH_WORDS = 2
 _ENGLISH_SHARE = 0.5  # of the words that the vocabulary must know for a text to count as English
+_UNKNOWN = "und"  # as ISO 639-2 calls it
 _SURE = 0.6  # score at which the detector is believed
 
 # A script that is not Latin tells by itself that the text is not English.
@@ -30,17 +31,19 @@ def is_supported(text: str) -> bool:
 
 
 def detect_language(text: str) -> str:
-    """Return an ISO 639-1 code, 'en' where nothing speaks clearly against it."""
+    """Return an ISO 639-1 code: 'en' where nothing speaks against it, 'und' for words of no language that is sure."""
     words = _LETTERS.findall(text.lower())
     if not words:
         return "en"
     if (script := _foreign_script(text)) is not None:
-        return _detect(text, otherwise=script)
+        language, score = _detect(text)
+        return language if score >= _SURE else script
     vocabulary = load_vocabulary()
     known = sum(word in vocabulary for word in words) / len(words)
     if len(words) < _ENOUGH_WORDS or known >= _ENGLISH_SHARE:
         return "en"
-    return _detect(text, otherwise="en")
+    language, score = _detect(text)
+    return language if score >= _SURE or language == "en" else _UNKNOWN
 
 
 def _foreign_script(text: str) -> str | None:
@@ -53,9 +56,10 @@ def _foreign_script(text: str) -> str | None:
     return _SCRIPTS.get(script) if counts.get("LATIN", 0) < len(letters) / 2 else None
 
 
-def _detect(text: str, otherwise: str) -> str:
+def _detect(text: str) -> tuple[str, float]:
+    """Return the likeliest language and how sure the detector is, 0 to 1."""
     best = _detector().detect(text.replace("\n", " "), model="lite", k=1)[0]
-    return str(best["lang"]) if float(best["score"]) >= _SURE else otherwise
+    return str(best["lang"]), float(best["score"])
 
 
 @cache
