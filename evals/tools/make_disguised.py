@@ -23,6 +23,7 @@ LONGEST = 160
 
 _NEIGHBOURS = dict(zip("qwertyuiopasdfghjklzxcvbnm", "wertyuioiosdfghjkkxcvbnmn", strict=False))  # the key to the right
 _LEET = str.maketrans({"a": "4", "e": "3", "i": "1", "o": "0", "s": "5", "t": "7"})
+_UNITS = ("ag", "eg", "ig", "og", "sg", "tg", "mg", "al", "ol", "il")
 _CYRILLIC = str.maketrans("aceopxyi", "асеорхуі")
 _FULL_WIDTH = {ord(letter): ord(letter) + 0xFEE0 for letter in map(chr, range(33, 127))}
 
@@ -124,6 +125,8 @@ def main() -> None:
     with (DATASETS / "disguised.jsonl").open("w", encoding="utf-8") as out:
         for place, item in enumerate(drawn):
             kind = kinds[place % len(kinds)]
+            if kind == "leet" and any(letter in item["text"].lower() for letter in _UNITS):
+                kind = "stretched"  # a figure before one of these letters would look like an amount
             line = {
                 **item,
                 "id": f"{item['id']}-{kind}",
