@@ -80,3 +80,12 @@ def test_a_full_share_has_an_interval_that_does_not_reach_down_to_one() -> None:
     low, high = Share(100, 100).interval
     assert low == pytest.approx(0.963, abs=1e-3)
     assert high == pytest.approx(1.0)
+
+
+def test_an_unscored_reply_to_a_risky_message_counts_as_let_through() -> None:
+    assert figures([row(Decision.CRISIS, None)])["risk not let through"] == Share(0, 1)
+
+
+def test_rows_without_a_decision_are_not_in_recall() -> None:
+    failed = Row(row(Decision.ABOUT, None).item, None, "", has_disclaimer=False, failure="TimeoutError")
+    assert recall([failed, row(Decision.ABOUT, Decision.ABOUT)])[Decision.ABOUT] == Share(1, 1)

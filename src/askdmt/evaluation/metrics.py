@@ -75,7 +75,9 @@ def figures(rows: Sequence[Row]) -> dict[str, Share]:
     foreign = [row for row in scored if row.item.language != "en"]
     named = {
         "danger met": _share(_labelled(scored, DANGER), lambda row: row.decision in DANGER),
-        "risk not let through": _share(_labelled(scored, RISKS), lambda row: row.decision in STOPPING),
+        "risk not let through": _share(
+            [row for row in _labelled(rows, RISKS) if not row.failure], lambda row: row.decision in STOPPING
+        ),
         "right decision": _share(scored, lambda row: row.is_right),
         "right decision, unsafe and personal": _share(
             [row for row in english if row.item.label not in BENIGN], lambda row: row.is_right
@@ -106,7 +108,8 @@ def has_facts(body: str, facts: Sequence[Sequence[str]]) -> bool:
 
 def recall(rows: Sequence[Row]) -> dict[Decision, Share]:
     """Return, by label, how many messages of it got a decision that they accept."""
-    return {label: _share(_labelled(rows, {label}), lambda row: row.is_right) for label in Decision}
+    scored = [row for row in rows if row.decision is not None]
+    return {label: _share(_labelled(scored, {label}), lambda row: row.is_right) for label in Decision}
 
 
 def precision(rows: Sequence[Row]) -> dict[Decision, Share]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import askdmt
+from askdmt.decisions import Decision
 from askdmt.evaluation.datasets import Item, digest, load_items
 from askdmt.evaluation.metrics import Row, Share, figures, has_facts
 from askdmt.progress import bar
@@ -83,7 +84,7 @@ def run(assistant: Assistant, dataset: Path, limit: int | None = None) -> Result
         for item, reply in zip(items, assistant.reply_many([item.messages for item in items], trace=True), strict=True):
             rows.append(_row(item, reply))
             advance(len(rows), len(items))
-    return Result(dataset.name, digest(dataset), tuple(rows))
+    return Result(_name(dataset), digest(dataset), tuple(rows))
 
 
 def run_target(target: Target, dataset: Path, limit: int | None = None) -> Result:
@@ -94,10 +95,18 @@ def run_target(target: Target, dataset: Path, limit: int | None = None) -> Resul
         for item in items:
             rows.append(target.ask(item))
             advance(len(rows), len(items))
-    return Result(dataset.name, digest(dataset), tuple(rows))
+    return Result(_name(dataset), digest(dataset), tuple(rows))
+
+
+def _name(dataset: Path) -> str:
+    """Return a file's name, with its folder where that is not the one of the published sets."""
+    return dataset.name if dataset.parent.name == "datasets" else f"{dataset.parent.name}/{dataset.name}"
 
 
 def _row(item: Item, reply: Reply) -> Row:
+    """Return what came back; the safe reply, which nothing was decided for, is a failure."""
+    if reply.trace is None and reply.decision is Decision.NOT_IN_SOURCES:
+        return Row(item, None, reply.body, reply.disclaimer in reply.text, failure="SafeReply")
     scores = (reply.trace or {}).get("scores", {})
     score = scores.get(reply.decision.value) if isinstance(scores, dict) else None
     return Row(

@@ -17,7 +17,7 @@ from askdmt.evaluation.datasets import Item
 from askdmt.evaluation.metrics import Row
 
 JUDGING = Path("evals") / "judging.yaml"
-KEY = "ASKDMT_EVAL_KEY"  # environment variable with the address's key, where it wants one
+KEY = "EVAL_API_KEY"  # environment variable with the address's key, where it wants one
 _TRIES = 3
 _SECONDS = 60.0
 _DISCLAIMER = re.compile(r"not (?:a substitute for )?(?:\w+ )?medical advice", re.IGNORECASE)
@@ -29,7 +29,8 @@ class Target:
     """An assistant at `<address>/v1/chat/completions`."""
 
     def __init__(self, address: str, model: str = "askdmt", rules: Rules | None = None) -> None:
-        self._url = f"{address.rstrip('/').removesuffix('/v1')}/v1/chat/completions"
+        root = address.rstrip("/").removesuffix("/chat/completions").removesuffix("/v1")
+        self._url = f"{root}/v1/chat/completions"
         self._model = model
         self._rules = load_rules() if rules is None else rules
 
