@@ -34,7 +34,8 @@ PACKAGED_MODEL = "all-mpnet-base-v2"
 ADAPTER = Path(__file__).parent / "guardrails" / "data" / "adapter.safetensors"
 _PACKAGED_SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"  # of its weights
 _PIECES = range(1, 6)  # a package may not be as large as the model, so it comes in five
-_BATCH = 64
+_BATCH = 32
+_LONG = 300  # characters from which a text is encoded by itself
 
 
 class Encoder:
@@ -63,8 +64,14 @@ class Encoder:
         """
         if not texts:
             return np.zeros((0, 0), dtype=np.float32)
-        raw = self.model.encode(list(texts), batch_size=_BATCH, show_progress_bar=False, convert_to_numpy=True)
-        vectors: Vectors = np.asarray(raw, dtype=np.float32)
+        vectors = np.zeros((len(texts), self.width), dtype=np.float32)
+        long = [row for row, text in enumerate(texts) if len(text) > _LONG]
+        short = [row for row, text in enumerate(texts) if len(text) <= _LONG]
+        for rows, batch in ((short, _BATCH), (long, 1)):  # a long text would fill up all others of its batch
+            if rows:
+                vectors[rows] = self.model.encode(
+                    [texts[row] for row in rows], batch_size=batch, show_progress_bar=False
+                )
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
         return vectors
 

@@ -1,0 +1,1 @@
+"""Other guards on the same messages as ours; see README.md."""
