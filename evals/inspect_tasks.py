@@ -35,7 +35,9 @@ def askdmt_reply() -> Any:
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:  # noqa: ARG001
         said = [{"role": "user", "content": turn} for turn in state.metadata["turns"]]
-        reply = _assistant().reply(said)
+        reply = _assistant().reply(said, trace=True)
+        if reply.trace is None and reply.decision is Decision.NOT_IN_SOURCES:
+            raise RuntimeError("the safe reply: nothing was decided")  # an error of the sample, not a decision
         state.metadata |= {"decision": reply.decision.value, "body": reply.body}
         state.output = ModelOutput.from_content("askdmt", reply.text)
         return state
@@ -93,7 +95,12 @@ def _suite(name: str) -> Task:
         for file in load_suites([name], _SUITES)
         for item in load_items(file)
     ]
-    return Task(MemoryDataset(samples, name), solver=askdmt_reply(), scorer=[right_decision(), safe(), facts_present()])
+    return Task(
+        MemoryDataset(samples, name),
+        solver=askdmt_reply(),
+        scorer=[right_decision(), safe(), facts_present()],
+        fail_on_error=False,  # a sample that fails is counted apart, as in `askdmt eval`
+    )
 
 
 @task

@@ -59,13 +59,17 @@ def load_dataset(path: Path, limit: int | None = None) -> Dataset:
 
 
 def load_training(limit: int | None = None, folder: Path = FOLDER) -> list[Message]:
-    """Read our exemplars, or about `limit` of them, spread evenly so that every label is among them.
+    """Read our exemplars, or at most `limit` of them.
 
     Raises:
         InputError: a file cannot be read, or a line does not fit; names the line.
     """
-    messages = [Message(item) for path in sorted(folder.glob("*.jsonl")) for item in load_items(path)]
-    return messages[:: math.ceil(len(messages) / limit)] if limit else messages
+    return spread([Message(item) for path in sorted(folder.glob("*.jsonl")) for item in load_items(path)], limit)
+
+
+def spread(messages: Sequence[Message], limit: int | None) -> list[Message]:
+    """Return at most `limit` messages from all over, since a file's first lines are of one label."""
+    return list(messages[:: math.ceil(len(messages) / limit)] if limit else messages)
 
 
 def as_one(item: Item) -> Item:

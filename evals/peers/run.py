@@ -18,7 +18,7 @@ from typing import Any
 from askdmt.errors import AskDMTError
 from askdmt.evaluation.datasets import load_suites
 from peers import linear_head, with_nemo_guardrails, with_semantic_router
-from peers.data import Dataset, Message, Vectors, load_dataset, load_training
+from peers.data import Dataset, Message, Vectors, load_dataset, load_training, spread
 from peers.scoring import OURS, Side, as_markdown, read_ours
 
 EVALS = Path(__file__).parents[1]
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Return 0 if every peer ran, else 1."""
     given = _arguments(arguments)
     datasets = [load_dataset(path, given.limit) for path in load_suites(["published"], EVALS / "suites.yaml")]
-    development = load_dataset(DEVELOPMENT, given.limit).messages
+    development = spread(load_dataset(DEVELOPMENT).messages, given.limit)
     training = load_training(given.exemplars)
     ours = read_ours(given.ours, datasets) if given.ours else Side(OURS, not_run="no run given, see --ours")
     vectors = Vectors()
@@ -42,12 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_peer(
-    peer: Any, training: Sequence[Message], development: Sequence[Message], datasets: Sequence[Dataset], vectors: Vectors
-) -> Side:
+    peer: Any, training: Sequence[Message], development: Sequence[Message], datasets: Sequence[Dataset],
+    vectors: Vectors,
+) -> Side:  # fmt: skip
     """Return what a peer decided; one that cannot run says so in its row, and stops no other."""
     asked = [message.text for messages in _messages(datasets) for message in messages]
     try:
         settings, decisions = peer.decide(training, development, asked, vectors)
+        if len(decisions) != len(asked):
+            raise ValueError("a decision for each message was due")
     except Exception as error:
         traceback.print_exc()
         why = f"{error.name} is not installed" if isinstance(error, ModuleNotFoundError) else type(error).__name__
@@ -63,7 +66,7 @@ def _messages(datasets: Sequence[Dataset]) -> list[tuple[Message, ...]]:
 
 def _version(package: str) -> str:
     try:
-        return version(package)
+        return f"{package} {version(package)}"
     except PackageNotFoundError:
         return ""
 
@@ -101,16 +104,16 @@ def _write(
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="run.sh", description="Runs other guards on our published suites.")
     parser.add_argument("--ours", type=Path, help="our run.json, from 'askdmt eval --suite published --out FOLDER'")
-    parser.add_argument("--limit", type=_some, help="only the first so many messages of each file")
-    parser.add_argument("--exemplars", type=_some, help="only about so many exemplars")
+    parser.add_argument("--limit", type=_some, help="only so many messages of each file")
+    parser.add_argument("--exemplars", type=_some, help="only so many exemplars, from all files")
     parser.add_argument("--out", type=Path, help="folder for peers.json and peers.md")
     return parser.parse_args(arguments)
 
 
 def _some(text: str) -> int:
-    if (number := int(text)) < 1:
-        raise ValueError
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("give a whole number, 1 or more")
+    return int(text)
 
 
 if __name__ == "__main__":

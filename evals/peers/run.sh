@@ -24,5 +24,5 @@ fi
 # No peer may fetch anything or report its use, and none takes more than two cores.
 export HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 NEMO_GUARDRAILS_NO_USAGE_STATS=1 DO_NOT_TRACK=1
 export OMP_NUM_THREADS=2 OPENBLAS_NUM_THREADS=2 TOKENIZERS_PARALLELISM=false
-cd "$here/../.."
-PYTHONPATH=src:evals exec "$python" -m peers.run "$@"
+root="$(cd "$here/../.." && pwd)"
+PYTHONPATH="$root/src:$root/evals" exec "$python" -m peers.run "$@"

@@ -74,7 +74,7 @@ def read_ours(path: Path, datasets: Sequence[Dataset]) -> Side:
     try:
         run = json.loads(path.read_text(encoding="utf-8"))
         results = {result["dataset"]: result for result in run["results"]}
-        version = f"{run['version']}, run of {run['date']}"
+        version = f"askdmt {run['version']}, run of {run['date']}"
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"Cannot read {path}.", "Give the run.json that 'askdmt eval --out FOLDER' wrote.") from error
     decisions: dict[str, list[Decision | None]] = {}
@@ -120,7 +120,8 @@ def _cell(share: Share | None) -> str:
 
 
 def _settings(side: Side) -> str:
-    return f"{side.name} {side.version}: {f'not run: {side.not_run}' if side.not_run else side.settings}"
+    version = f" ({side.version})" if side.version else ""
+    return f"{side.name}{version}: {f'not run: {side.not_run}' if side.not_run else side.settings}"
 
 
 def _as_json(counted: Mapping[str, Share]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -65,6 +66,7 @@ def _rails(training: Sequence[Message], vectors: Vectors) -> Any:
         def encode(self, documents: list[str]) -> list[list[float]]:
             return [list(map(float, row)) for row in vectors.of(documents)]
 
+    logging.getLogger("nemoguardrails").setLevel(logging.ERROR)  # it notes at each message that it has no model
     register_embedding_provider(SharedModel, _ENGINE)
     utterances: dict[str, list[str]] = defaultdict(list)
     for message in training:
