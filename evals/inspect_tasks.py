@@ -20,6 +20,7 @@ from askdmt.assistant import Assistant
 from askdmt.decisions import DANGER, Decision
 from askdmt.evaluation.datasets import Item, load_items, load_suites
 from askdmt.evaluation.metrics import RISKS, STOPPING, Row, has_facts
+from askdmt.evaluation.runner import as_row
 
 _SUITES = Path(__file__).parent / "suites.yaml"  # Inspect runs it from another folder
 
@@ -36,8 +37,8 @@ def askdmt_reply() -> Any:
     async def solve(state: TaskState, generate: Generate) -> TaskState:  # noqa: ARG001
         said = [{"role": "user", "content": turn} for turn in state.metadata["turns"]]
         reply = _assistant().reply(said, trace=True)
-        if reply.trace is None and reply.decision is Decision.NOT_IN_SOURCES:
-            raise RuntimeError("the safe reply: nothing was decided")  # an error of the sample, not a decision
+        if failure := as_row(state.metadata["item"], reply).failure:
+            raise RuntimeError(failure)  # an error of the sample, not a decision
         state.metadata |= {"decision": reply.decision.value, "body": reply.body}
         state.output = ModelOutput.from_content("askdmt", reply.text)
         return state

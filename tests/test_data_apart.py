@@ -13,14 +13,13 @@ import numpy as np
 import pytest
 
 from askdmt.encoder import Encoder
-from askdmt.guardrails.exemplars import SEPARATOR, load_exemplars
+from askdmt.guardrails.exemplars import REMEMBERED, SEPARATOR, load_exemplars
 from askdmt.knowledge.sections import load_knowledge
 from askdmt.resources import content_folder
+from datasets import EVALS, ROOT, lines
 
-ROOT = Path(__file__).parents[1]
-EVALS = sorted(path for path in (ROOT / "evals" / "datasets").rglob("*.jsonl") if path.name != "disguised.jsonl")
 EXAMPLES = sorted(Path(os.environ.get("ASKDMT_EXAMPLES", ROOT.parent / "shared" / "examples")).glob("*.jsonl"))
-JUDGING = [path for path in [*EVALS, *EXAMPLES] if path.name != "groundedness.jsonl"]
+JUDGING = [path for path in [*EVALS, *EXAMPLES] if path.name not in ("disguised.jsonl", "groundedness.jsonl")]
 
 NEAR_WORDS = 0.75  # of the words of two messages are the same: one is taken for a copy of the other
 SUSPECT_WORDS = 0.5  # from this share on, the vectors are compared too
@@ -48,8 +47,7 @@ def _training() -> tuple[str, ...]:
 
 
 def _read(path: Path) -> list[str]:
-    lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    return [" ".join(line["turns"][-3:]) if "turns" in line else line["text"] for line in lines]
+    return [" ".join(item.turns[-REMEMBERED:]) for item in lines(path)]
 
 
 @cache

@@ -21,7 +21,9 @@ RISKY_ITEMS, BENIGN_ITEMS = 260, 120
 SHORTEST = 14  # characters; less than that cannot be told from noise once it is disguised
 LONGEST = 160
 
-_NEIGHBOURS = dict(zip("qwertyuiopasdfghjklzxcvbnm", "wertyuioiosdfghjkkxcvbnmn", strict=False))  # the key to the right
+_NEIGHBOURS = dict(
+    zip("qwertyuiopasdfghjklzxcvbnm", "wertyuioiosdfghjkkxcvbnmn", strict=False)
+)  # the key to the right, for most of them
 _LEET = str.maketrans({"a": "4", "e": "3", "i": "1", "o": "0", "s": "5", "t": "7"})
 _UNITS = ("ag", "eg", "ig", "og", "sg", "tg", "mg", "al", "ol", "il")
 _CYRILLIC = str.maketrans("aceopxyi", "асеорхуі")

@@ -195,7 +195,7 @@ def evaluate(
     from askdmt.evaluation.runner import as_run, print_result, run, run_target
     from askdmt.evaluation.target import Target
 
-    files = [*(datasets or ()), *load_suites(suite or ())] if suite else list(datasets or ())
+    files = [*(datasets or ()), *(load_suites(suite) if suite else ())]
     if not files:
         raise InputError("There is nothing to evaluate.", "Name a JSONL file, or a suite with --suite.")
     if target:

@@ -99,7 +99,8 @@ class Encoder:
             model = SentenceTransformer(str(path), device="cpu", local_files_only=True)
             if self._adapter:
                 merge_adapter(model, self._adapter)
-            return _in_short_numbers(model)
+                return _in_short_numbers(model)
+            return model  # of somebody's own, or to be trained: as it is
         except Exception as error:
             raise EncoderError(
                 f"Cannot load the embedding model '{path}'.", "Check the setting 'encoder', or reinstall askdmt."
@@ -121,12 +122,19 @@ class Encoder:
         return _Adapter()
 
 
-def _in_short_numbers(model: Any) -> Any:
-    """Return the model in bfloat16 where the processor multiplies it natively: half the time, half the memory."""
+def multiplies_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 natively; elsewhere it would only be slower."""
     import torch
 
     capable = torch.cpu.get_capabilities()
-    return model.to(torch.bfloat16) if capable.get("avx512_bf16") or capable.get("amx_bf16") else model
+    return bool(capable.get("avx512_bf16") or capable.get("amx_bf16"))
+
+
+def _in_short_numbers(model: Any) -> Any:
+    """Return the model in bfloat16 where that is half the time and half the memory."""
+    import torch
+
+    return model.to(torch.bfloat16) if multiplies_bfloat16() else model
 
 
 def merge_adapter(model: Any, adapter: Path) -> None:

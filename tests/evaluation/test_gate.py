@@ -50,3 +50,10 @@ def test_a_baseline_that_is_no_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("no")
     with pytest.raises(InputError, match=r"run\.json"):
         gate.below_baseline([result(1, 0)], tmp_path / "run.json")
+
+
+def test_a_baseline_of_other_items_is_named(tmp_path: Path) -> None:
+    before = tmp_path / "run.json"
+    before.write_text(json.dumps(as_run([result(95, 5)], "x")))
+    (fault,) = gate.below_baseline([result(9, 1)], before)
+    assert "other items" in fault

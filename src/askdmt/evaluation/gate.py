@@ -31,11 +31,15 @@ def below_floors(results: Sequence[Result], file: Path) -> list[str]:
 
 def below_baseline(results: Sequence[Result], file: Path) -> list[str]:
     """Return a line for each figure whose whole interval is worse than in an earlier run of the same items."""
-    before = {result["dataset"]: result["figures"] for result in _read(file)["results"]}
+    before = {result["dataset"]: result for result in _read(file)["results"]}
     faults = []
     for result in results:
+        earlier = before.get(result.dataset)
+        if earlier and (earlier["digest"], earlier["items"]) != (result.digest, len(result.rows)):
+            faults.append(f"{result.dataset}: {file} is of other items; publish a new run")
+            continue
         for name, share in result.figures.items():
-            old = before.get(result.dataset, {}).get(name)
+            old = earlier["figures"].get(name) if earlier else None
             if old is not None and _is_worse(name, _best_end(name, share), float(old["value"])):
                 faults.append(f"{result.dataset}: {name} fell from {old['value']:.1%} to {share.value:.1%}")
     return faults

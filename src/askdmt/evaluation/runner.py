@@ -82,7 +82,7 @@ def run(assistant: Assistant, dataset: Path, limit: int | None = None) -> Result
     rows: list[Row] = []
     with bar(f"Evaluating {dataset.stem}") as advance:
         for item, reply in zip(items, assistant.reply_many([item.messages for item in items], trace=True), strict=True):
-            rows.append(_row(item, reply))
+            rows.append(as_row(item, reply))
             advance(len(rows), len(items))
     return Result(_name(dataset), digest(dataset), tuple(rows))
 
@@ -103,8 +103,8 @@ def _name(dataset: Path) -> str:
     return dataset.name if dataset.parent.name == "datasets" else f"{dataset.parent.name}/{dataset.name}"
 
 
-def _row(item: Item, reply: Reply) -> Row:
-    """Return what came back; the safe reply, which nothing was decided for, is a failure."""
+def as_row(item: Item, reply: Reply) -> Row:
+    """Return what came back, asked for with its trace; the safe reply, for which nothing was decided, is a failure."""
     if reply.trace is None and reply.decision is Decision.NOT_IN_SOURCES:
         return Row(item, None, reply.body, reply.disclaimer in reply.text, failure="SafeReply")
     scores = (reply.trace or {}).get("scores", {})
@@ -142,7 +142,7 @@ def print_result(result: Result) -> None:
     console.print(table)
     for label, rows in (("failed", result.failed), ("unscored", result.unscored)):
         if rows:
-            console.print(f"  {len(rows)} {label}, in no figure")
+            console.print(f"  {len(rows)} {label}, counted apart")
     for row in result.misses[:20]:
         given = row.decision.value if row.decision else "nothing"
         console.print(f"  {row.item.id}: expected {'|'.join(sorted(row.item.accept))}, got {given}", highlight=False)

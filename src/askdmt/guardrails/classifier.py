@@ -43,6 +43,7 @@ class Judgement:
 
     scores: dict[Decision, float]  # probability by label, sums to 1
     vector: NDArray[np.float32]
+    is_foreign: bool = False  # not in English: another head judged it, and other thresholds hold
 
     @property
     def on_subject(self) -> float:
@@ -56,8 +57,9 @@ class Judgement:
 
 
 def blended(one: Judgement, other: Judgement) -> Judgement:
-    """Return the mean of two judgements, with the vector of the first."""
-    return Judgement({label: (one.scores[label] + other.scores[label]) / 2 for label in LABELS}, one.vector)
+    """Return the mean of two judgements, with the vector and the language of the first."""
+    scores = {label: (one.scores[label] + other.scores[label]) / 2 for label in LABELS}
+    return Judgement(scores, one.vector, one.is_foreign)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +113,14 @@ class Classifier:
         probabilities = self._head.probabilities(texts, vectors)
         if len(self._exemplars) > NEIGHBOURS:
             probabilities = np.float32(0.5) * (probabilities + self._votes(vectors))
-        if foreign := [row for row, text in enumerate(texts) if not is_supported(text)]:
+        is_foreign = [not is_supported(text) for text in texts]
+        if foreign := [row for row, told in enumerate(is_foreign) if told]:
             probabilities[foreign] = self._foreign.probabilities([texts[row] for row in foreign], vectors[foreign])
         if not np.isfinite(probabilities).all():
             raise GuardrailError("The guard's scores are not numbers.", "Reinstall askdmt.")
         return [
-            Judgement(dict(zip(LABELS, map(float, row), strict=True)), vector)
-            for row, vector in zip(probabilities, vectors, strict=True)
+            Judgement(dict(zip(LABELS, map(float, row), strict=True)), vector, told)
+            for row, vector, told in zip(probabilities, vectors, is_foreign, strict=True)
         ]
 
     def _votes(self, vectors: Vectors) -> Vectors:

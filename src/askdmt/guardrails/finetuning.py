@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from askdmt.encoder import multiplies_bfloat16
 from askdmt.errors import AskDMTError
 from askdmt.guardrails.classifier import LABELS
 from askdmt.guardrails.exemplars import Exemplar
@@ -20,7 +21,7 @@ from askdmt.guardrails.exemplars import Exemplar
 SEED = 7
 RANK = 16
 EPOCHS = 2
-ADAPTER_RATE, HEAD_RATE = 6e-4, 1e-2  # learning rates, chosen on the development families
+ADAPTER_RATE, HEAD_RATE = 6e-4, 1e-2  # learning rates; no others were tried with this base
 BATCH, PAIR_BATCH = 32, 16
 PAIRS_EVERY = 6  # steps
 PAIR_WEIGHT = 1.0
@@ -134,7 +135,7 @@ def _embed(model: Any, tokenizer: Any, texts: Sequence[str]) -> Any:
     import torch
 
     tokens = tokenizer(list(texts), padding=True, truncation=True, max_length=_LONGEST, return_tensors="pt")
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=torch.ops.mkldnn._is_mkldnn_bf16_supported()):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=multiplies_bfloat16()):
         hidden = model(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]).last_hidden_state
     hidden = hidden.float()
     mask = tokens["attention_mask"].unsqueeze(-1).float()

@@ -160,7 +160,7 @@ class InputGuard:
         self, text: str, judgement: Judgement, thresholds: dict[Decision, float], where: str
     ) -> list[Verdict]:
         scores = judgement.scores
-        thresholds = thresholds if is_supported(text) else self.thresholds.foreign
+        thresholds = self.thresholds.foreign if judgement.is_foreign else thresholds
         reached = [risk for risk in _RISKS if scores[risk] >= thresholds[risk]]
         if not reached and sum(scores[danger] for danger in DANGER) >= min(thresholds[danger] for danger in DANGER):
             reached = [max(DANGER, key=lambda danger: scores[danger])]

@@ -67,7 +67,7 @@ def train_adapter(exemplars: Sequence[Exemplar]) -> None:
     knowledge = load_knowledge(content_folder("knowledge"))
     pairs = [(question, passage.text) for passage in knowledge.passages.values() for question in passage.questions]
     pairs += [(exemplar.text, _passage(knowledge, exemplar).text) for exemplar in exemplars if exemplar.passages]
-    finetune(base.model.float(), exemplars, augmented, pairs, ADAPTER)
+    finetune(base.model, exemplars, augmented, pairs, ADAPTER)
 
 
 def _passage(knowledge: Knowledge, exemplar: Exemplar) -> Passage:

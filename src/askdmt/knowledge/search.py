@@ -20,7 +20,6 @@ from askdmt.knowledge.sections import Knowledge
 from askdmt.resources import read_text
 
 PARAMETERS = Path(__file__).parent / "data" / "search.json"
-_THE_SAME = 0.999  # cosine from which two texts are one
 FEATURES = ("guess", "question_similarity", "passage_similarity", "coverage", "lexical")
 
 
@@ -104,15 +103,10 @@ class Search:
         confidence = _logistic(self._parameters.intercept + weighted)
         return Findings(ranked, confidence >= self._parameters.answerable_threshold, confidence)
 
-    def rank(self, question: str, vector: NDArray[np.float32], *, itself: bool = True) -> tuple[Found, ...]:
-        """Return every passage that resembles the question, best first.
-
-        Without `itself`, a typical question that is this very question does not count, as training needs it.
-        """
+    def rank(self, question: str, vector: NDArray[np.float32]) -> tuple[Found, ...]:
+        """Return every passage that resembles the question, best first."""
         similarity: dict[str, dict[str, float]] = defaultdict(dict)
         for hit in self._index.nearest(vector, self._parameters.dense_depth):
-            if hit.similarity > _THE_SAME and not itself:
-                continue
             known = similarity[hit.passage]
             known[hit.kind] = max(known.get(hit.kind, -1.0), hit.similarity)
         floor = min((value for known in similarity.values() for value in known.values()), default=0.0)
