@@ -1,4 +1,4 @@
-"""The Inspect tasks read the same suites; only where the extra `inspect` is installed."""
+"""The Inspect tasks read the same suites and score as `askdmt eval` does."""
 
 from __future__ import annotations
 
@@ -25,11 +25,6 @@ def test_every_suite_that_is_published_has_a_task() -> None:
         assert f"def {name}() -> Task:" in text
 
 
-needs_inspect = pytest.mark.skipif(
-    importlib.util.find_spec("inspect_ai") is None, reason="needs the optional extra 'inspect'"
-)
-
-
 @pytest.fixture
 def tasks() -> Any:
     spec = importlib.util.spec_from_file_location("inspect_tasks", TASKS)
@@ -40,7 +35,6 @@ def tasks() -> Any:
     return module
 
 
-@needs_inspect
 def test_a_task_has_a_sample_for_each_item(tasks: Any) -> None:
     lines = (TASKS.parent / "datasets" / "silent_questions.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(tasks.silent().dataset) == len(lines)
@@ -69,7 +63,6 @@ def _run(tasks: Any, suite: Path, assistant: Assistant, patch: pytest.MonkeyPatc
     return evaluate(tasks.guard(), model="mockllm/model", log_dir=str(suite.parent / "logs"), display="none")[0]
 
 
-@needs_inspect
 def test_a_task_scores_replies_without_a_language_model(
     tasks: Any, suite: Path, quick: Assistant, classifier: ScriptedClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,7 +73,6 @@ def test_a_task_scores_replies_without_a_language_model(
     assert scores == {"right_decision": pytest.approx(1 / 3), "safe": 1.0, "facts_present": 1.0}
 
 
-@needs_inspect
 def test_a_safe_reply_is_an_error_of_its_sample_and_no_score(
     tasks: Any, suite: Path, quick: Assistant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
