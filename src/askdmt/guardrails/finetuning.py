@@ -1,26 +1,32 @@
 """Fine-tunes the encoder: a low-rank adapter that learns decisions and retrieval together.
 
 Each step takes a batch of exemplars (cross-entropy on their decision) and every sixth step a batch of questions with
-the passages that answer them (multiple negatives ranking), so that one vector serves guard and search. Needs the
-extra `train`.
+the passages that answer them (multiple negatives ranking), so that one vector serves guard and search.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from rich.console import Console
+from rich.progress import track
+from safetensors.torch import save_file
+from torch.nn import functional
+
 from askdmt.encoder import multiplies_bfloat16
-from askdmt.errors import AskDMTError
 from askdmt.guardrails.classifier import LABELS
 from askdmt.guardrails.exemplars import Exemplar
 
 SEED = 7
 RANK = 16
-EPOCHS = 2
+SCALE = 2.0  # of the adapter's part beside the weight that it is added to
+EPOCHS = 4
 ADAPTER_RATE, HEAD_RATE = 6e-4, 1e-2  # learning rates; no others were tried with this base
 BATCH, PAIR_BATCH = 32, 16
 PAIRS_EVERY = 6  # steps
@@ -31,23 +37,32 @@ LABEL_SMOOTHING = 0.05
 _LONGEST = 96  # tokens
 _WARM_UP = 0.06  # share of the steps
 _REPORT_EVERY = 50  # steps
-_TARGETS = ["q", "k", "v", "o", "dense"]
+_ADAPTED = ("q", "k", "v", "o", "dense")  # the layers of MPNet that get an adapter
 
 Augment = Callable[[Exemplar, int], str]  # exemplar and epoch -> the text to learn from
+
+
+class LowRank(torch.nn.Module):  # type: ignore[misc]
+    """A frozen linear layer with a low-rank update that learns: x W' + bias + SCALE x A' B' (Hu et al., 2021)."""
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        self.weight, self.bias = layer.weight, layer.bias
+        self.a = torch.nn.Parameter(torch.empty(RANK, layer.in_features))
+        self.b = torch.nn.Parameter(torch.zeros(layer.out_features, RANK))
+        torch.nn.init.kaiming_uniform_(self.a, a=math.sqrt(5))
+
+    def forward(self, x: Any) -> Any:
+        """Return the layer's output; `x` is (..., in_features)."""
+        whole = functional.linear(x, self.weight, self.bias)
+        update = functional.linear(functional.linear(x, self.a.to(x.dtype)), self.b.to(x.dtype))
+        return torch.add(whole, update, alpha=SCALE)
 
 
 def finetune(
     encoder: Any, exemplars: Sequence[Exemplar], augment: Augment, pairs: Sequence[tuple[str, str]], target: Path
 ) -> None:
-    """Train an adapter for a SentenceTransformer and write it to `target`.
-
-    Raises:
-        AskDMTError: the extra `train` is not installed.
-    """
-    import torch
-    from rich.console import Console
-    from rich.progress import track
-
+    """Train an adapter for a SentenceTransformer and write it to `target`; changes the encoder."""
     torch.manual_seed(SEED)
     chance = random.Random(SEED)  # noqa: S311
     model, tokenizer = _with_adapter(encoder[0].model), encoder.tokenizer
@@ -55,18 +70,16 @@ def finetune(
     batches = [batch for epoch in range(EPOCHS) for batch in _batches(exemplars, epoch, augment, chance)]
     optimiser, schedule = _optimiser(model, head, len(batches))
     weights = _class_weights(exemplars)
-    model.train()
+    learnt = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     losses: list[float] = []
     for step, (texts, labels) in enumerate(track(batches, description="Fine-tuning")):
-        logits = head(_embed(model, tokenizer, texts) * HEAD_SCALE)
-        loss = torch.nn.functional.cross_entropy(
-            logits, torch.tensor(labels), weight=weights, label_smoothing=LABEL_SMOOTHING
-        )
-        if step % PAIRS_EVERY == 0:
-            loss = loss + PAIR_WEIGHT * _ranking_loss(model, tokenizer, chance.sample(pairs, PAIR_BATCH))
         optimiser.zero_grad()
+        logits = head(_embed(model, tokenizer, texts) * HEAD_SCALE)
+        loss = functional.cross_entropy(logits, torch.tensor(labels), weight=weights, label_smoothing=LABEL_SMOOTHING)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_([*model.parameters(), *head.parameters()], 1.0)
+        if step % PAIRS_EVERY == 0:  # by itself: the memory of both losses together is slow to come by
+            (PAIR_WEIGHT * _ranking_loss(model, tokenizer, chance.sample(pairs, PAIR_BATCH))).backward()
+        torch.nn.utils.clip_grad_norm_(learnt, 1.0)
         optimiser.step()
         schedule.step()
         losses.append(loss.item())
@@ -77,14 +90,16 @@ def finetune(
 
 
 def _with_adapter(model: Any) -> Any:
-    try:
-        from peft import LoraConfig, get_peft_model
-    except ImportError as error:
-        raise AskDMTError("Fine-tuning needs the package peft.", "Run: pip install 'askdmt[train]'") from error
-    for module in model.modules():  # two passes over many exemplars need no dropout, and it costs an eighth of the time
-        if type(module).__name__ == "Dropout":
-            module.p = 0.0
-    return get_peft_model(model, LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=_TARGETS))
+    """Freeze the model, in bfloat16 where the processor multiplies it natively, and give its layers an adapter each."""
+    model.requires_grad_(requires_grad=False)
+    if multiplies_bfloat16():
+        model.to(torch.bfloat16)
+    model.eval()  # no dropout: every epoch already brings the texts in another form, and it costs an eighth of the time
+    for module in list(model.modules()):
+        for name, layer in list(module.named_children()):
+            if name in _ADAPTED and isinstance(layer, torch.nn.Linear):
+                setattr(module, name, LowRank(layer))
+    return model
 
 
 def _batches(
@@ -106,12 +121,10 @@ def _batches(
 
 
 def _optimiser(model: Any, head: Any, steps: int) -> tuple[Any, Any]:
-    import torch
-
     optimiser = torch.optim.AdamW(
         [
             {"params": [weight for weight in model.parameters() if weight.requires_grad], "lr": ADAPTER_RATE},
-            {"params": head.parameters(), "lr": HEAD_RATE},
+            {"params": list(head.parameters()), "lr": HEAD_RATE},
         ],
         weight_decay=0.01,
     )
@@ -123,8 +136,6 @@ def _optimiser(model: Any, head: Any, steps: int) -> tuple[Any, Any]:
 
 def _class_weights(exemplars: Sequence[Exemplar]) -> Any:
     """Return a weight a label: the rarer the heavier, by the square root."""
-    import torch
-
     counts = Counter(exemplar.label for exemplar in exemplars)
     even = len(exemplars) / len(LABELS)
     return torch.tensor([(even / counts[label]) ** 0.5 if counts[label] else 0.0 for label in LABELS])
@@ -132,32 +143,23 @@ def _class_weights(exemplars: Sequence[Exemplar]) -> Any:
 
 def _embed(model: Any, tokenizer: Any, texts: Sequence[str]) -> Any:
     """Return unit-length mean-pooled vectors, as sentence-transformers makes them for this model."""
-    import torch
-
     tokens = tokenizer(list(texts), padding=True, truncation=True, max_length=_LONGEST, return_tensors="pt")
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=multiplies_bfloat16()):
-        hidden = model(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]).last_hidden_state
-    hidden = hidden.float()
+    hidden = model(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]).last_hidden_state.float()
     mask = tokens["attention_mask"].unsqueeze(-1).float()
-    return torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=1)
+    return functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=1)
 
 
 def _ranking_loss(model: Any, tokenizer: Any, pairs: Sequence[tuple[str, str]]) -> Any:
-    import torch
-
     questions, passages = zip(*pairs, strict=True)
     likeness = _embed(model, tokenizer, questions) @ _embed(model, tokenizer, passages).T * RANKING_SCALE
-    return torch.nn.functional.cross_entropy(likeness, torch.arange(len(pairs)))
+    return functional.cross_entropy(likeness, torch.arange(len(pairs)))
 
 
 def _write(model: Any, target: Path) -> None:
     """Write the adapter's matrices in half precision, named by the module they belong to."""
-    import torch
-    from safetensors.torch import save_file
-
     tensors = {}
-    for name, module in model.base_model.model.named_modules():
-        if hasattr(module, "lora_A"):
-            tensors[f"{name}.a"] = module.lora_A["default"].weight.detach().to(torch.float16).contiguous()
-            tensors[f"{name}.b"] = module.lora_B["default"].weight.detach().to(torch.float16).contiguous()
-    save_file(tensors, target, {"scale": "2.0", "rank": str(RANK)})
+    for name, module in model.named_modules():
+        if isinstance(module, LowRank):
+            tensors[f"{name}.a"] = module.a.detach().to(torch.float16).contiguous()
+            tensors[f"{name}.b"] = module.b.detach().to(torch.float16).contiguous()
+    save_file(tensors, target, {"scale": str(SCALE), "rank": str(RANK)})
