@@ -37,9 +37,6 @@ format: install  ## Format the code
 check: install  ## Prove what can be proved of the knowledge
 	$(BIN)/askdmt knowledge check
 
-# Freed memory is kept: each step needs as much again, and taking it from the system anew takes longer than the step.
-train: export MALLOC_MMAP_THRESHOLD_ = 2000000000
-train: export MALLOC_TRIM_THRESHOLD_ = 16000000000
 train: install  ## Train the guard's classifier from its exemplars
 	$(BIN)/python -m askdmt.guardrails.training
 

@@ -35,6 +35,7 @@ HEAD_SCALE = 16.0  # unit vectors need it to give sharp logits
 RANKING_SCALE = 20.0
 LABEL_SMOOTHING = 0.05
 _LONGEST = 96  # tokens
+_STEP = 16  # tokens that lengths are rounded up to: oneDNN makes its kernels anew for each shape, and that takes long
 _WARM_UP = 0.06  # share of the steps
 _REPORT_EVERY = 50  # steps
 _ADAPTED = ("q", "k", "v", "o", "dense")  # the layers of MPNet that get an adapter
@@ -71,6 +72,7 @@ def finetune(
     optimiser, schedule = _optimiser(model, head, len(batches))
     weights = _class_weights(exemplars)
     learnt = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    console = Console()
     losses: list[float] = []
     for step, (texts, labels) in enumerate(track(batches, description="Fine-tuning")):
         optimiser.zero_grad()
@@ -84,7 +86,8 @@ def finetune(
         schedule.step()
         losses.append(loss.item())
         if len(losses) == _REPORT_EVERY or step == len(batches) - 1:
-            Console().print(f"step {step + 1} of {len(batches)}: mean loss {sum(losses) / len(losses):.3f}")
+            console.print(f"step {step + 1} of {len(batches)}: mean loss {sum(losses) / len(losses):.3f}")
+            console.file.flush()
             losses.clear()
     _write(model, target)
 
@@ -143,7 +146,9 @@ def _class_weights(exemplars: Sequence[Exemplar]) -> Any:
 
 def _embed(model: Any, tokenizer: Any, texts: Sequence[str]) -> Any:
     """Return unit-length mean-pooled vectors, as sentence-transformers makes them for this model."""
-    tokens = tokenizer(list(texts), padding=True, truncation=True, max_length=_LONGEST, return_tensors="pt")
+    tokens = tokenizer(
+        list(texts), padding=True, truncation=True, max_length=_LONGEST, pad_to_multiple_of=_STEP, return_tensors="pt"
+    )
     hidden = model(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]).last_hidden_state.float()
     mask = tokens["attention_mask"].unsqueeze(-1).float()
     return functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=1)
