@@ -26,7 +26,7 @@ from askdmt.guardrails.exemplars import Exemplar
 SEED = 7
 RANK = 16
 SCALE = 2.0  # of the adapter's part beside the weight that it is added to
-EPOCHS = 4
+EPOCHS = 3
 ADAPTER_RATE, HEAD_RATE = 6e-4, 1e-2  # learning rates; no others were tried with this base
 BATCH, PAIR_BATCH = 32, 16
 PAIRS_EVERY = 6  # steps
