@@ -157,6 +157,21 @@ class PageWords(_Strict):
     skip: str  # link past the notice to the message box
 
 
+class EmbedWords(_Strict):
+    """What the embed says besides the chat page's words."""
+
+    launcher: str  # the button on the clinic's own page
+    close: str
+    loading: str
+    unavailable: str  # on the clinic's own page, where the embed does not come up
+    notice_heading: str
+    greeting: str
+    lost: str  # the network failed; names emergency numbers, since nothing else may work
+    retry: str
+    no_script: str
+    overdue: str
+
+
 class Wording(_Strict):
     """Every fixed text of one language."""
 
@@ -171,6 +186,7 @@ class Wording(_Strict):
     suggestions: Suggestions
     deployment: DeploymentWords
     page: PageWords
+    embed: EmbedWords
 
     def fixed(self, decision: Decision, variant: str | None = None, **values: str) -> str:
         """Return the fixed text of a decision; an unknown `variant` gives the decision's first."""

@@ -1,0 +1,466 @@
+// The embed: sends a question to the server it came from, and shows what comes back. The conversation is in memory and
+// nowhere else. Whatever a person or the server wrote goes in as text, never as markup.
+"use strict";
+(() => {
+  const find = (selector) => document.querySelector(selector);
+  const site = JSON.parse(find("#site").textContent);
+  const SILENCE = 45_000; // milliseconds without a sign of life (the server gives one each 15 s) that mean it is lost
+  const SIGN = "askdmt"; // the key of messages to and from the page around this one
+
+  const box = find("#box");
+  const turns = find("#turns");
+  const asked = []; // messages so far, as the server takes them
+  let region = site.region;
+  let asking = null; // the AbortController of the question that is being answered
+
+  // Small tools
+
+  function make(tag, attributes, ...children) {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    element.append(...children);
+    return element;
+  }
+
+  const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+  const wordsOf = (language) => site.replies[language] ?? site.replies[document.documentElement.lang];
+  const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const scrollTo = (element, block) => element.scrollIntoView({ block, behavior: calm() ? "auto" : "smooth" });
+  const paragraphs = (text) => text.split("\n\n").filter((part) => part.trim());
+
+  function say(text, language = document.documentElement.lang) {
+    const status = find("#status");
+    status.lang = language;
+    status.textContent = text;
+  }
+
+  // Help lines
+
+  function outside(address, label, words, kind) {
+    const note = make("span", { class: "unseen" }, ` (${words.new_tab})`);
+    return make("a", { class: kind, href: address, target: "_blank", rel: "noopener noreferrer" }, label, note);
+  }
+
+  function number(label, digits, scheme) {
+    if (!/^\+?[\d ()-]{2,}$/.test(digits)) return make("span", { class: "way" }, label);
+    return make("a", { class: "way", href: `${scheme}:${digits.replace(/[^\d+]/g, "")}` }, label);
+  }
+
+  function chat(address, words) {
+    const label = fill(words.chat, { address });
+    const found = /^(?:https?:\/\/)?([\w-]+(?:\.[\w-]+)+(?:\/[\w./-]*)?)$/.exec(address);
+    return found ? outside(`https://${found[1]}`, label, words, "way") : make("span", { class: "way" }, label);
+  }
+
+  function supportLine(line, words, here) {
+    const ways = make("span", { class: "ways" });
+    for (const digits of line.call?.split(words.alternative) ?? []) {
+      ways.append(number(fill(words.call, { number: digits }), digits, "tel"));
+    }
+    if (line.text) ways.append(number(fill(words.text, { number: line.text }), line.text, "sms"));
+    if (line.chat) ways.append(chat(line.chat, words));
+    const item = make("li", {}, make("span", { class: "line-name" }, line.name), ways);
+    const about = [line.region === here ? "" : line.region, line.hours && fill(words.hours, line)].filter(Boolean);
+    if (about.length) item.append(make("span", { class: "hours" }, about.join("; ")));
+    return item;
+  }
+
+  function supportList(lines, words) {
+    return make("ul", { class: "support", role: "list" }, ...lines.map((line) => supportLine(line, words, lines[0].region)));
+  }
+
+  function spokenLine(line, words) {
+    const ways = [
+      line.call && fill(words.call, { number: line.call }),
+      line.text && fill(words.text, { number: line.text }),
+      line.chat && fill(words.chat, { address: line.chat }),
+    ];
+    return `${line.name}: ${ways.filter(Boolean).join("; ")}.`;
+  }
+
+  async function chooseRegion(chosen) {
+    region = chosen;
+    const query = new URLSearchParams({ region, language: document.documentElement.lang });
+    try {
+      const response = await fetch(`embed/lines?${query}`, { credentials: "omit" });
+      const { lines } = await response.json();
+      find("#lines").replaceChildren(supportList(lines, wordsOf()));
+    } catch {
+      // the lines in view stay: they work without us
+    }
+  }
+
+  // Turns
+
+  const speaker = (name) => make("h3", {}, name);
+
+  function showQuestion(text) {
+    const article = make("article", { class: "question" }, speaker(site.page.you), make("p", { dir: "auto" }, text));
+    return make("li", {}, article);
+  }
+
+  function showWorking() {
+    const text = make("p", { class: "dots" }, site.page.working);
+    const body = make("div", { class: "body" }, text);
+    return make("li", {}, make("article", { class: "answer working", "aria-busy": "true" }, speaker(site.page.title), body));
+  }
+
+  function body(reply) {
+    const whole = make("div", { class: "body" });
+    const numbers = new Set(reply.citations.map((citation) => citation.n));
+    for (const text of paragraphs(reply.body)) {
+      const paragraph = make("p", {});
+      for (const part of text.split(/(\s?\[\d+\])/)) {
+        const n = Number(/^\s?\[(\d+)\]$/.exec(part)?.[1]);
+        if (!numbers.has(n)) paragraph.append(part);
+        else paragraph.append("\u00a0", make("a", { class: "cite", href: `#${passageId(reply, n)}` }, `[${n}]`));
+      }
+      whole.append(paragraph);
+    }
+    return whole;
+  }
+
+  const passageId = (reply, n) => `passage-${reply.id}-${n}`;
+
+  function source(reply, citation, words) {
+    const dated = citation.reviewed && fill(words.reviewed, { date: citation.reviewed });
+    const review = [dated, citation.signed ? "" : words.draft].filter(Boolean).join("; ");
+    const name = make("span", { class: "name" }, citation.title, make("span", { class: "review" }, review));
+    name.append(make("span", { class: "show" }, words.show));
+    const from = make("p", { class: "source" }, `${words.source}: `);
+    if (/^https?:\/\//.test(citation.url)) {
+      const [first, ...others] = citation.source.split("; "); // the address is that of the first source named
+      from.append(outside(citation.url, first, words, "outside"), others.map((other) => `; ${other}`).join(""));
+    } else {
+      from.append(citation.source);
+    }
+    const summary = make("summary", {}, make("span", { class: "n" }, citation.n), name);
+    const passage = make("blockquote", {}, make("p", {}, citation.passage));
+    return make("li", {}, make("details", { id: passageId(reply, citation.n) }, summary, passage, from));
+  }
+
+  function showReply(reply) {
+    const words = wordsOf(reply.language);
+    const danger = ["crisis", "emergency"].includes(reply.decision);
+    const article = make("article", { class: danger ? "answer danger" : "answer", lang: reply.language, dir: words.direction });
+    article.dataset.decision = reply.decision;
+    article.append(speaker(site.page.title), body(reply));
+    if (reply.citations.length) {
+      const list = make("ul", { role: "list" }, ...reply.citations.map((citation) => source(reply, citation, words)));
+      article.append(make("section", { class: "sources" }, make("h4", {}, words.sources), list));
+    }
+    if (reply.support.length) article.append(help(reply.support, words));
+    article.append(make("p", { class: "disclaimer" }, reply.disclaimer));
+    return article;
+  }
+
+  function help(lines, words) {
+    return make("section", { class: "lines" }, make("h4", {}, words.heading), supportList(lines, words));
+  }
+
+  function spoken({ body, support, disclaimer, language }) {
+    return [body, ...support.map((line) => spokenLine(line, wordsOf(language))), disclaimer].join(" ");
+  }
+
+  function showExamples(questions) {
+    const buttons = questions.map((question) => {
+      const button = make("button", { type: "button", class: "example" }, question);
+      return make("li", {}, button);
+    });
+    find("#examples ul").replaceChildren(...buttons);
+    find("#examples").hidden = !questions.length;
+  }
+
+  // What went wrong: a text in the page's own words, for which no server is needed
+
+  function problem(status, wait, support) {
+    const { lost, rate_limited, too_long, timeout, error } = site.problems;
+    const texts = { 0: lost, 408: timeout, 413: too_long, 429: fill(rate_limited, { seconds: wait }), 504: timeout };
+    return { text: texts[status] ?? error, wait: status === 429 ? wait : 0, support: support ?? [] };
+  }
+
+  function showProblem({ text, wait, support }, question) {
+    const retry = make("button", { type: "button", class: "main", id: "retry" }, site.page.retry);
+    const told = make("section", { id: "problem" }, ...paragraphs(text).map((part) => make("p", {}, part)));
+    told.append(make("p", { class: "disclaimer" }, site.page.disclaimer));
+    if (support.length) told.append(help(support, wordsOf()));
+    told.append(retry);
+    retry.hidden = wait > 0;
+    if (wait > 0) setTimeout(() => (retry.hidden = false), wait * 1000);
+    retry.addEventListener("click", () => ask(box.value.trim() || question));
+    find("#problem").replaceWith(told);
+    say(`${text} ${site.page.disclaimer}`);
+  }
+
+  const hideProblem = () => find("#problem").replaceWith(make("section", { id: "problem", hidden: "" }));
+
+  // Asking
+
+  function request(question) {
+    const messages = [...asked, { role: "user", content: question }];
+    const room = () => messages.length > site.messages || JSON.stringify(messages).length * 1.2 > site.bytes;
+    while (messages.length > 1 && room()) messages.shift();
+    return JSON.stringify({ messages, region });
+  }
+
+  /** Return the Reply; throws what `problem` returns. */
+  async function send(question, sentence) {
+    let watch;
+    const control = asking;
+    const alive = () => {
+      clearTimeout(watch);
+      watch = setTimeout(() => control.abort(), SILENCE);
+    };
+    alive();
+    try {
+      const response = await fetch("api/reply", {
+        method: "POST",
+        headers: { "content-type": "application/json", accept: "text/event-stream, application/json" },
+        body: request(question),
+        credentials: "omit",
+        referrerPolicy: "no-referrer",
+        cache: "no-store",
+        signal: control.signal,
+      });
+      if (response.ok && response.headers.get("content-type")?.startsWith("text/event-stream")) {
+        return await read(response.body, sentence, alive);
+      }
+      const data = await response.json().catch(() => null);
+      if (response.ok && data?.body && data.disclaimer) return data;
+      throw problem(response.status, Number(response.headers.get("retry-after")) || 30, data?.support);
+    } catch (error) {
+      throw error.text ? error : problem(0);
+    } finally {
+      clearTimeout(watch);
+    }
+  }
+
+  /** Read server-sent events until one is the reply. */
+  async function read(stream, sentence, alive) {
+    const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+    for (let text = ""; ; ) {
+      const { done, value } = await reader.read();
+      if (done) throw problem(0);
+      alive();
+      const events = (text + value).replace(/\r\n/g, "\n").split("\n\n");
+      text = events.pop();
+      for (const event of events) {
+        const kind = /^event: ?(.*)$/m.exec(event)?.[1];
+        const data = event.match(/^data: ?.*$/gm)?.map((line) => line.replace(/^data: ?/, "")).join("\n");
+        if (!kind || !data) continue;
+        if (kind === "sentence") sentence(JSON.parse(data).text);
+        if (kind === "reply") return JSON.parse(data);
+        if (kind === "problem") {
+          const { status, retry_after, support } = JSON.parse(data);
+          throw problem(status || 500, retry_after || 30, support);
+        }
+      }
+    }
+  }
+
+  async function ask(question) {
+    if (asking) return;
+    if (!question.trim()) {
+      say(box.placeholder);
+      return;
+    }
+    asking = new AbortController();
+    const mine = asking;
+    const said = showQuestion(question);
+    const working = showWorking();
+    begin(said, working);
+    try {
+      let text = "";
+      const reply = await send(question, (sentence) => {
+        text += sentence;
+        working.querySelector(".body").replaceChildren(...paragraphs(text).map((part) => make("p", {}, part)));
+      });
+      if (mine !== asking) return;
+      asked.push({ role: "user", content: question }, { role: "assistant", content: reply.text });
+      working.replaceChildren(showReply(reply));
+      showExamples(reply.suggestions);
+      find("#examples").lang = reply.language;
+      finish();
+      say(spoken(reply), reply.language);
+      scrollTo(said, "start");
+      if (question.length > site.characters && !working.querySelector(".danger")) giveBack(question);
+    } catch (trouble) {
+      if (mine !== asking) return; // stopped or cleared meanwhile
+      said.remove();
+      working.remove();
+      giveBack(question);
+      finish();
+      showProblem(trouble.text ? trouble : problem(500), question);
+    }
+  }
+
+  function begin(said, working) {
+    hideProblem();
+    find("#notice").open = false;
+    find("#help").open = false;
+    find("#examples").hidden = true;
+    find("#conversation").hidden = false;
+    find("#clear").hidden = true;
+    turns.append(said, working);
+    find("#send").hidden = true;
+    find("#stop").hidden = false;
+    box.focus();
+    say(site.page.working);
+    scrollTo(said, "start");
+  }
+
+  function finish() {
+    asking = null;
+    find("#send").hidden = false;
+    find("#stop").hidden = true;
+    find("#clear").hidden = !turns.children.length;
+    find("#conversation").hidden = !turns.children.length;
+    if (!turns.children.length) find("#examples").hidden = false;
+  }
+
+  function giveBack(question) {
+    box.value = [question, box.value].filter(Boolean).join("\n");
+    measure();
+  }
+
+  function stop() {
+    const control = asking;
+    const [said, working] = [...turns.children].slice(-2);
+    const question = said.querySelector("p").textContent;
+    asking = null;
+    control.abort();
+    said.remove();
+    working.remove();
+    giveBack(question);
+    finish();
+    say(site.page.stopped);
+    box.focus();
+  }
+
+  function clear() {
+    asked.length = 0;
+    turns.replaceChildren();
+    hideProblem();
+    showExamples(site.examples);
+    finish();
+    say(site.page.cleared);
+    box.focus();
+  }
+
+  function measure() {
+    find("#length").textContent = box.value.length > site.characters ? site.problems.too_long : "";
+  }
+
+  function submit() {
+    if (asking) return;
+    const question = box.value;
+    if (question.trim()) box.value = "";
+    measure();
+    ask(question);
+  }
+
+  // Theme: only the page around this one may choose it, and only pages on the server's list may show this one.
+
+  const shades = (colour) => [1, 3, 5].map((place) => parseInt(colour.slice(place, place + 2), 16));
+  const luminance = (colour) =>
+    shades(colour)
+      .map((part) => part / 255)
+      .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+      .reduce((sum, part, place) => sum + part * [0.2126, 0.7152, 0.0722][place], 0);
+  const mix = (colour, other, share) => {
+    const parts = shades(other).map((part, place) => Math.round(part * share + shades(colour)[place] * (1 - share)));
+    return `#${parts.map((part) => part.toString(16).padStart(2, "0")).join("")}`;
+  };
+  function contrast(colour, other) {
+    const [dark, light] = [luminance(colour), luminance(other)].sort((a, b) => a - b);
+    return (light + 0.05) / (dark + 0.05);
+  }
+
+  function paint(colour) {
+    if (!/^#[\da-f]{6}$/i.test(colour) || contrast(colour, "#ffffff") < 5.5) {
+      return refuse("colour", colour, "it must be #rrggbb, with a contrast to white of 5.5 or more");
+    }
+    let pale = colour;
+    while (contrast(pale, "#1c3537") < 5.5) pale = mix(pale, "#ffffff", 0.1);
+    const both = (light, dark) => `light-dark(${light}, ${dark})`;
+    const looks = {
+      accent: both(colour, pale),
+      "accent-strong": both(mix(colour, "#000000", 0.25), mix(pale, "#ffffff", 0.4)),
+      "on-accent": both("#ffffff", "#0b1416"),
+      tint: both(mix(colour, "#ffffff", 0.91), mix(pale, "#182325", 0.86)),
+    };
+    for (const [name, value] of Object.entries(looks)) document.documentElement.style.setProperty(`--${name}`, value);
+  }
+
+  function refuse(name, value, why) {
+    console.warn(`AskDMT: the ${name} "${value}" is not used: ${why}.`);
+  }
+
+  function dress(wishes) {
+    const style = document.documentElement.style;
+    const wish = (name, fits, why, use) => {
+      const value = wishes.get(name);
+      if (value) fits.test(value) ? use(value) : refuse(name, value, why);
+    };
+    const colour = wishes.get("colour") || site.colour;
+    if (colour) paint(colour);
+    wish("radius", /^(\d|1\d|2[0-4])(px)?$/, "it must be 0 to 24 pixels", (value) => style.setProperty("--radius", `${parseInt(value)}px`));
+    wish("font", /^[\w\s,"'-]{1,200}$/, "it must be a list of font names", (value) => style.setProperty("--text", value));
+    wish("scheme", /^(light|dark)$/, "it must be light or dark", (value) => style.setProperty("color-scheme", value));
+    wish("title", /^.{1,60}$/, "it is longer than 60 characters", (value) => (document.title = find("#title").textContent = value));
+    wish("greeting", /^.{1,200}$/, "it is longer than 200 characters", (value) => (find("#greeting").textContent = value));
+  }
+
+  // The page around this one: three messages, to and from that one origin
+
+  function introduce(host) {
+    const tell = (message) => parent.postMessage({ [SIGN]: message.kind, height: message.height }, host);
+    const close = () => tell({ kind: "close" });
+    find("#close").hidden = false;
+    find("#close").addEventListener("click", close);
+    addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && !event.isComposing) close();
+    });
+    addEventListener("message", ({ origin, source, data }) => {
+      if (origin !== host || source !== parent || data?.[SIGN] !== "ready") return;
+      box.focus();
+      // How tall the first view is. Never after a question: the height of an answer is nobody's business.
+      if (!turns.children.length) tell({ kind: "resize", height: Math.ceil(find("main").scrollHeight + find("header").offsetHeight + find("footer").offsetHeight) });
+    });
+    tell({ kind: "ready" });
+  }
+
+  // Start
+
+  for (const name of ["#composer", "#examples", "#choice"]) find(name).hidden = false;
+  find("#region").addEventListener("change", (event) => chooseRegion(event.target.value));
+  find("#composer").addEventListener("submit", (event) => {
+    event.preventDefault();
+    submit();
+    box.focus();
+  });
+  box.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    submit();
+  });
+  box.addEventListener("input", measure);
+  find("#stop").addEventListener("click", stop);
+  find("#clear").addEventListener("click", clear);
+  find("#examples").addEventListener("click", (event) => {
+    if (event.target.matches(".example")) ask(event.target.textContent);
+  });
+  turns.addEventListener("click", (event) => {
+    if (!event.target.matches(".cite")) return;
+    event.preventDefault();
+    const passage = document.getElementById(event.target.hash.slice(1));
+    passage.open = true;
+    passage.querySelector("summary").focus({ preventScroll: true });
+    scrollTo(passage, "nearest");
+  });
+
+  const wishes = new URLSearchParams(parent === window ? "" : location.hash.slice(1));
+  dress(wishes);
+  const host = wishes.get("host");
+  if (host === location.origin || site.origins.includes(host)) introduce(host);
+})();
