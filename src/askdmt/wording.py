@@ -165,7 +165,6 @@ class EmbedWords(_Strict):
     loading: str
     unavailable: str  # on the clinic's own page, where the embed does not come up
     notice_heading: str
-    greeting: str
     lost: str  # the network failed; names emergency numbers, since nothing else may work
     retry: str
     no_script: str

@@ -120,7 +120,8 @@ class _Embed:
 
     def _wording(self, language: str) -> Wording:
         known = language.lower().split("-")[0]
-        return load_wording(known if known in languages() else self.settings.language)
+        offered = self.settings.languages or languages()
+        return load_wording(known if known in offered else self.settings.language)
 
     def _region(self, region: str) -> str:
         return region.lower() if region.lower() in self.support.regions else self.settings.region.lower()
@@ -132,7 +133,8 @@ class _Embed:
             wording=wording,
             page=wording.page,
             embed=wording.embed,
-            greeting=wording.embed.greeting,
+            title=self.settings.title or wording.page.title,
+            greeting=self.settings.greeting or wording.page.tagline,
             draft=not (sections and all(section.signed for section in sections)),
             overdue=any(section.overdue(date.today()) for section in sections),
             region_choice=Markup(markup.region_choice(names, region, wording)),  # noqa: S704
@@ -152,7 +154,7 @@ class _Embed:
             "bytes": self.settings.max_body_bytes,
             "examples": wording.suggestions.default,
             "page": {
-                **{name: getattr(page, name) for name in ("title", "you", "working", "stopped", "cleared")},
+                **{name: getattr(page, name) for name in ("assistant", "you", "working", "stopped", "cleared")},
                 "retry": embed.retry,
                 "disclaimer": wording.disclaimer,
             },
@@ -166,15 +168,15 @@ class _Embed:
 
     def _loader(self) -> str:
         """Return the script with the texts and the operator's looks, without comments."""
-        page = load_wording(self.settings.language).page
-        words = {
-            language: [embed.launcher, embed.loading, embed.unavailable]
-            for language in languages()
-            for embed in [load_wording(language).embed]
+        own = load_wording(self.settings.language)
+        offered = {language: load_wording(language).embed for language in self.settings.languages or languages()}
+        offered.setdefault(own.language, own.embed)
+        site = {
+            "title": self.settings.title or own.page.title,
+            "language": own.language,
+            "colour": self.settings.colour,
+            "words": {key: [embed.launcher, embed.loading, embed.unavailable] for key, embed in offered.items()},
         }
-        site = {"title": page.title, "language": load_wording(self.settings.language).language, "words": words}
-        if self.settings.colour:
-            site["colour"] = self.settings.colour
         source = (_FILES / "embed.js").read_text(encoding="utf-8")
         return str(rjsmin.jsmin(source.replace(_SITE, f"const SITE = {_json(site)};", 1)))
 

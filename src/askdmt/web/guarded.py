@@ -72,7 +72,7 @@ def _refusal(scope: Message) -> int | None:
     path, headers = scope["path"], dict(scope["headers"])
     if _GRADIO.fullmatch(path) and not _NEEDED.fullmatch(path):
         return 404
-    if scope["method"] not in ("GET", "HEAD"):
+    if scope["method"] not in ("GET", "HEAD", "OPTIONS"):
         length = headers.get(b"content-length", b"")
         if not length.isdigit():
             return 411
@@ -128,6 +128,8 @@ class _Response:
         return self.dress is not None and self.start["status"] == 200 and kind.startswith(b"text/html")
 
     def _headers(self, given: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        if any(name.lower() == b"content-security-policy" for name, _ in given):
+            return given  # the embed's, which brings its own: other sites may show it
         own = {**_HEADERS, "content-security-policy": _POLICY.format(nonce=self.nonce)}
         kept = [(name.lower(), value) for name, value in given if name.lower().decode() not in own]
         return [*kept, *((name.encode(), value.encode()) for name, value in own.items())]

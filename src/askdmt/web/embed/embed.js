@@ -64,9 +64,9 @@
     for (const name of ["colour", "radius", "font", "scheme", "title", "greeting"]) {
       const variable = getComputedStyle(page.documentElement).getPropertyValue("--askdmt-" + name).trim();
       const value = given[name] || variable || SITE[name];
-      if (name === "colour" && contrast(value) < 5.5) {
-        console.warn(`AskDMT: ${value} is not used: a colour must be #rrggbb, with a contrast to white of 5.5 or more.`);
-      } else if (value) looks.set(name, value);
+      if (!value) continue;
+      if (name !== "colour" || contrast(value) >= 4.5) looks.set(name, value);
+      else console.warn(`AskDMT: ${value} is not used: a colour must be #rrggbb, with a contrast to white of 4.5 or more.`);
     }
     const style = (name, value) => root.style.setProperty("--" + name, value);
     style("colour", looks.get("colour") || "#12616a");

@@ -102,7 +102,7 @@
   function showWorking() {
     const text = make("p", { class: "dots" }, site.page.working);
     const body = make("div", { class: "body" }, text);
-    return make("li", {}, make("article", { class: "answer working", "aria-busy": "true" }, speaker(site.page.title), body));
+    return make("li", {}, make("article", { class: "answer working", "aria-busy": "true" }, speaker(site.page.assistant), body));
   }
 
   function body(reply) {
@@ -144,7 +144,7 @@
     const danger = ["crisis", "emergency"].includes(reply.decision);
     const article = make("article", { class: danger ? "answer danger" : "answer", lang: reply.language, dir: words.direction });
     article.dataset.decision = reply.decision;
-    article.append(speaker(site.page.title), body(reply));
+    article.append(speaker(site.page.assistant), body(reply));
     if (reply.citations.length) {
       const list = make("ul", { role: "list" }, ...reply.citations.map((citation) => source(reply, citation, words)));
       article.append(make("section", { class: "sources" }, make("h4", {}, words.sources), list));
@@ -361,6 +361,7 @@
 
   // Theme: only the page around this one may choose it, and only pages on the server's list may show this one.
 
+  const style = document.documentElement.style;
   const shades = (colour) => [1, 3, 5].map((place) => parseInt(colour.slice(place, place + 2), 16));
   const luminance = (colour) =>
     shades(colour)
@@ -376,20 +377,29 @@
     return (light + 0.05) / (dark + 0.05);
   }
 
+  /** Make letters of the colour readable on the tint that is made from it, or on anything paler. */
+  function letters(colour, tint, towards) {
+    let fit = colour;
+    while (contrast(fit, tint) < 4.6) fit = mix(fit, towards, 0.06);
+    return fit;
+  }
+
   function paint(colour) {
-    if (!/^#[\da-f]{6}$/i.test(colour) || contrast(colour, "#ffffff") < 5.5) {
-      return refuse("colour", colour, "it must be #rrggbb, with a contrast to white of 5.5 or more");
+    if (!/^#[\da-f]{6}$/i.test(colour) || contrast(colour, "#ffffff") < 4.5) {
+      return refuse("colour", colour, "it must be #rrggbb, with a contrast to white of 4.5 or more");
     }
-    let pale = colour;
-    while (contrast(pale, "#1c3537") < 5.5) pale = mix(pale, "#ffffff", 0.1);
-    const both = (light, dark) => `light-dark(${light}, ${dark})`;
+    const tint = mix(colour, "#ffffff", 0.91);
+    const dim = mix(colour, "#182325", 0.8);
+    const deep = letters(colour, tint, "#000000");
+    const pale = letters(colour, dim, "#ffffff");
     const looks = {
-      accent: both(colour, pale),
-      "accent-strong": both(mix(colour, "#000000", 0.25), mix(pale, "#ffffff", 0.4)),
-      "on-accent": both("#ffffff", "#0b1416"),
-      tint: both(mix(colour, "#ffffff", 0.91), mix(pale, "#182325", 0.86)),
+      accent: [deep, pale],
+      button: [colour, pale],
+      "accent-strong": [mix(deep, "#000000", 0.25), mix(pale, "#ffffff", 0.4)],
+      "on-accent": ["#ffffff", "#0b1416"],
+      tint: [tint, dim],
     };
-    for (const [name, value] of Object.entries(looks)) document.documentElement.style.setProperty(`--${name}`, value);
+    for (const [name, pair] of Object.entries(looks)) style.setProperty(`--${name}`, `light-dark(${pair})`);
   }
 
   function refuse(name, value, why) {
@@ -397,7 +407,6 @@
   }
 
   function dress(wishes) {
-    const style = document.documentElement.style;
     const wish = (name, fits, why, use) => {
       const value = wishes.get(name);
       if (value) fits.test(value) ? use(value) : refuse(name, value, why);
@@ -407,7 +416,7 @@
     wish("radius", /^(\d|1\d|2[0-4])(px)?$/, "it must be 0 to 24 pixels", (value) => style.setProperty("--radius", `${parseInt(value)}px`));
     wish("font", /^[\w\s,"'-]{1,200}$/, "it must be a list of font names", (value) => style.setProperty("--text", value));
     wish("scheme", /^(light|dark)$/, "it must be light or dark", (value) => style.setProperty("color-scheme", value));
-    wish("title", /^.{1,60}$/, "it is longer than 60 characters", (value) => (document.title = find("#title").textContent = value));
+    wish("title", /^.{1,60}$/, "it is longer than 60 characters", (value) => (document.title = find("h1").textContent = value));
     wish("greeting", /^.{1,200}$/, "it is longer than 200 characters", (value) => (find("#greeting").textContent = value));
   }
 
