@@ -51,15 +51,17 @@ _POLICY = (
 )
 _REPLY_WORDS = ("reviewed", "draft", "show", "source")
 _SUPPORT_WORDS = ("heading", "call", "text", "chat", "hours", "alternative")
+_PROBLEMS = ("rate_limited", "starting", "busy", "timeout", "error")
 _SITE = "const SITE = {};"
 
 
 def add_embed(
-    app: FastAPI, settings: Settings, support: SupportDirectory, sections: Callable[[], Sequence[Section]]
+    app: FastAPI, settings: Settings, support: Callable[[], SupportDirectory], sections: Callable[[], Sequence[Section]]
 ) -> None:
     """Add the page, its script and files, and what lets listed origins ask `/api/…`.
 
-    `sections` gives the knowledge as it stands when a page is opened; while it is still being loaded, none.
+    `support` and `sections` give help lines and knowledge as they stand when a page is opened; while the knowledge is
+    still being loaded there are no sections.
     """
     app.include_router(_Embed(settings, support, sections).router)
     app.add_middleware(_ApiForListedOrigins, settings.allowed_origins)
@@ -82,7 +84,7 @@ class _ApiForListedOrigins:
 
 class _Embed:
     def __init__(
-        self, settings: Settings, support: SupportDirectory, sections: Callable[[], Sequence[Section]]
+        self, settings: Settings, support: Callable[[], SupportDirectory], sections: Callable[[], Sequence[Section]]
     ) -> None:
         self.settings = settings
         self.support = support
@@ -109,7 +111,7 @@ class _Embed:
 
     def lines(self, request: Request, language: str = "", region: str = "") -> Response:
         """Help lines of a region, as in a reply's `support`."""
-        lines = self.support.lines(self._region(region), self._wording(language).support)
+        lines = self.support().lines(self._region(region), self._wording(language).support)
         return self._response(request, _json({"lines": [asdict(line) for line in lines]}), "application/json")
 
     def file(self, request: Request, name: str) -> Response:
@@ -124,11 +126,11 @@ class _Embed:
         return load_wording(known if known in offered else self.settings.language)
 
     def _region(self, region: str) -> str:
-        return region.lower() if region.lower() in self.support.regions else self.settings.region.lower()
+        return region.lower() if region.lower() in self.support().regions else self.settings.region.lower()
 
     def _render(self, wording: Wording, region: str) -> str:
         sections = self.sections()
-        names = {key: known.name for key, known in self.support.regions.items()}
+        names = {key: known.name for key, known in self.support().regions.items()}
         return self.template.render(
             wording=wording,
             page=wording.page,
@@ -138,7 +140,7 @@ class _Embed:
             draft=not (sections and all(section.signed for section in sections)),
             overdue=any(section.overdue(date.today()) for section in sections),
             region_choice=Markup(markup.region_choice(names, region, wording)),  # noqa: S704
-            help_lines=Markup(markup.help_lines(self.support.lines(region, wording.support), wording)),  # noqa: S704
+            help_lines=Markup(markup.help_lines(self.support().lines(region, wording.support), wording)),  # noqa: S704
             site=self._site(wording, region),
         )
 
@@ -161,7 +163,7 @@ class _Embed:
             "problems": {
                 "lost": embed.lost,
                 "too_long": replies.too_long.format(limit=self.settings.max_characters),
-                **{name: getattr(replies, name) for name in ("rate_limited", "timeout", "error")},
+                **{name: getattr(replies, name) for name in _PROBLEMS if hasattr(replies, name)},
             },
             "replies": {language: _reply_words(load_wording(language)) for language in languages()},
         }

@@ -10,7 +10,7 @@
       border: 1px solid #6c7d81; border-radius: var(--radius); background: #f5f7f6; box-shadow: 0 4px 20px #0b1a1c50 }
     .left * { right: auto; left: 16px }
     button { display: flex; gap: 10px; align-items: center; min-height: 52px; padding: 10px 20px;
-      border-color: transparent; background: var(--colour); color: #fff; font: inherit; text-align: start; cursor: pointer }
+      border-color: transparent; background: var(--colour); color: #fff; font: inherit; cursor: pointer }
     button::before { flex: none; width: 18px; height: 13px; border: 2px solid; border-radius: 6px 6px 6px 0; content: "" }
     button:focus-visible { outline: 3px solid #fff; box-shadow: 0 0 0 6px #0b57a4 }
     div { bottom: 84px; overflow: hidden; width: 420px; height: min(var(--height, 680px), 100% - 100px) }
@@ -23,9 +23,8 @@
     @media print { * { display: none } }`;
 
   const page = document;
-  const script = page.currentScript;
-  const base = new URL(".", script.src);
-  const given = script.dataset;
+  const { src, dataset: given } = page.currentScript;
+  const base = new URL(".", src);
 
   // Contrast to white as WCAG 2 defines it; 0 for what is no colour.
   function contrast(colour) {
@@ -45,13 +44,14 @@
   }
 
   function mount() {
+    if (page.querySelector("askdmt-embed")) return;
     const asked = (given.language || page.documentElement.lang).toLowerCase().split("-")[0];
     const language = SITE.words[asked] ? asked : SITE.language;
     const [label, loading, unavailable] = SITE.words[language];
     const title = given.title || SITE.title;
-    const launcher = make("button", { "aria-expanded": false, "aria-controls": "panel" }, given.label || label);
+    const launcher = make("button", { "aria-expanded": false }, given.label || label);
     const said = make("p", { role: "status" });
-    const panel = make("div", { id: "panel", role: "dialog", "aria-label": title, hidden: "" }, said);
+    const panel = make("div", { role: "dialog", "aria-label": title, hidden: "" }, said);
     const root = make("askdmt-embed");
     const shadow = root.attachShadow({ mode: "open" });
     const sheet = new CSSStyleSheet();
@@ -66,7 +66,7 @@
       const value = given[name] || variable || SITE[name];
       if (!value) continue;
       if (name !== "colour" || contrast(value) >= 4.5) looks.set(name, value);
-      else console.warn(`AskDMT: ${value} is not used: a colour must be #rrggbb, with a contrast to white of 4.5 or more.`);
+      else console.warn(`AskDMT: the colour ${value} is not used: it must be #rrggbb, 4.5:1 or more to white.`);
     }
     const style = (name, value) => root.style.setProperty("--" + name, value);
     style("colour", looks.get("colour") || "#12616a");
@@ -98,7 +98,7 @@
       clearTimeout(late);
       late = setTimeout(() => {
         said.textContent = unavailable;
-        console.warn(`AskDMT: ${base} did not answer, or its allowed_origins do not list ${location.origin}.`);
+        console.warn(`AskDMT: is ${location.origin} in the allowed_origins of ${base}?`);
       }, PATIENCE);
     }
 

@@ -154,8 +154,8 @@
     return article;
   }
 
-  function help(lines, words) {
-    return make("section", { class: "lines" }, make("h4", {}, words.heading), supportList(lines, words));
+  function help(lines, words, heading = "h4") {
+    return make("section", { class: "lines" }, make(heading, {}, words.heading), supportList(lines, words));
   }
 
   function spoken({ body, support, disclaimer, language }) {
@@ -173,22 +173,31 @@
 
   // What went wrong: a text in the page's own words, for which no server is needed
 
-  function problem(status, wait, support) {
-    const { lost, rate_limited, too_long, timeout, error } = site.problems;
-    const texts = { 0: lost, 408: timeout, 413: too_long, 429: fill(rate_limited, { seconds: wait }), 504: timeout };
-    return { text: texts[status] ?? error, wait: status === 429 ? wait : 0, support: support ?? [] };
+  const KINDS = { 408: "timeout", 413: "too_long", 429: "rate_limited", 504: "timeout" };
+
+  function problem(status, data, seconds) {
+    const named = data?.type?.split(":").pop().replaceAll("-", "_");
+    const kind = named in site.problems ? named : (KINDS[status] ?? "error");
+    const wait = /\{seconds\}/.test(site.problems[kind]) ? Number(seconds) || 30 : 0;
+    return { text: fill(site.problems[kind], { seconds: wait }), wait, support: data?.support ?? [] };
   }
+
+  const lost = () => ({ text: site.problems.lost, wait: 0, support: [] });
 
   function showProblem({ text, wait, support }, question) {
     const retry = make("button", { type: "button", class: "main", id: "retry" }, site.page.retry);
-    const told = make("section", { id: "problem" }, ...paragraphs(text).map((part) => make("p", {}, part)));
+    const told = make("section", { id: "problem" }, ...paragraphs(text).map((part) => make("p", {}, part)), retry);
     told.append(make("p", { class: "disclaimer" }, site.page.disclaimer));
-    if (support.length) told.append(help(support, wordsOf()));
-    told.append(retry);
+    if (support.length) told.append(help(support, wordsOf(), "h2"));
     retry.hidden = wait > 0;
     if (wait > 0) setTimeout(() => (retry.hidden = false), wait * 1000);
-    retry.addEventListener("click", () => ask(box.value.trim() || question));
+    retry.addEventListener("click", () => {
+      box.value = box.value.trim() ? box.value : question;
+      submit();
+      box.focus();
+    });
     find("#problem").replaceWith(told);
+    scrollTo(told, "start");
     say(`${text} ${site.page.disclaimer}`);
   }
 
@@ -227,9 +236,9 @@
       }
       const data = await response.json().catch(() => null);
       if (response.ok && data?.body && data.disclaimer) return data;
-      throw problem(response.status, Number(response.headers.get("retry-after")) || 30, data?.support);
+      throw problem(response.status, data, response.headers.get("retry-after"));
     } catch (error) {
-      throw error.text ? error : problem(0);
+      throw error.text ? error : lost();
     } finally {
       clearTimeout(watch);
     }
@@ -240,7 +249,7 @@
     const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
     for (let text = ""; ; ) {
       const { done, value } = await reader.read();
-      if (done) throw problem(0);
+      if (done) throw lost();
       alive();
       const events = (text + value).replace(/\r\n/g, "\n").split("\n\n");
       text = events.pop();
@@ -250,10 +259,7 @@
         if (!kind || !data) continue;
         if (kind === "sentence") sentence(JSON.parse(data).text);
         if (kind === "reply") return JSON.parse(data);
-        if (kind === "problem") {
-          const { status, retry_after, support } = JSON.parse(data);
-          throw problem(status || 500, retry_after || 30, support);
-        }
+        if (kind === "problem") throw problem(0, JSON.parse(data));
       }
     }
   }
@@ -290,7 +296,7 @@
       working.remove();
       giveBack(question);
       finish();
-      showProblem(trouble.text ? trouble : problem(500), question);
+      showProblem(trouble.text ? trouble : problem(0), question);
     }
   }
 
@@ -377,10 +383,10 @@
     return (light + 0.05) / (dark + 0.05);
   }
 
-  /** Make letters of the colour readable on the tint that is made from it, or on anything paler. */
-  function letters(colour, tint, towards) {
+  /** Move a colour towards another until letters in it can be read on all grounds. */
+  function letters(colour, grounds, towards) {
     let fit = colour;
-    while (contrast(fit, tint) < 4.6) fit = mix(fit, towards, 0.06);
+    while (grounds.some((ground) => contrast(fit, ground) < 4.6)) fit = mix(fit, towards, 0.06);
     return fit;
   }
 
@@ -390,8 +396,8 @@
     }
     const tint = mix(colour, "#ffffff", 0.91);
     const dim = mix(colour, "#182325", 0.8);
-    const deep = letters(colour, tint, "#000000");
-    const pale = letters(colour, dim, "#ffffff");
+    const deep = letters(colour, [tint, "#f5f7f6", "#fdf4e5"], "#000000");
+    const pale = letters(colour, [dim, "#182325", "#2a2317"], "#ffffff");
     const looks = {
       accent: [deep, pale],
       button: [colour, pale],
@@ -441,6 +447,7 @@
 
   // Start
 
+  find("#no-script").remove();
   for (const name of ["#composer", "#examples", "#choice"]) find(name).hidden = false;
   find("#region").addEventListener("change", (event) => chooseRegion(event.target.value));
   find("#composer").addEventListener("submit", (event) => {
