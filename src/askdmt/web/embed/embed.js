@@ -13,7 +13,8 @@
       border-color: transparent; background: var(--colour); color: #fff; font: inherit; cursor: pointer }
     button::before { flex: none; width: 18px; height: 13px; border: 2px solid; border-radius: 6px 6px 6px 0; content: "" }
     button:focus-visible { outline: 3px solid #fff; box-shadow: 0 0 0 6px #0b57a4 }
-    div { bottom: 84px; overflow: hidden; width: 420px; height: min(var(--height, 680px), 100% - 100px) }
+    div { bottom: 84px; overflow: hidden; width: 420px }
+    .ready { height: min(var(--height, 680px), 100% - 100px) }
     [hidden] { display: none }
     iframe { position: absolute; inset: 0; width: 100%; height: 100%; border: 0 }
     p { padding: 12px 24px; color: #1b2a2e }
