@@ -29,7 +29,7 @@ from askdmt.knowledge.search import NOTHING_FOUND, Findings, Search
 from askdmt.knowledge.sections import SUPPORT_FILE, Knowledge, load_knowledge
 from askdmt.reply import Reply, SupportLine
 from askdmt.resources import content_folder
-from askdmt.sentences import split_sentences
+from askdmt.sentences import pieces
 from askdmt.settings import Settings, load_settings
 from askdmt.support import SupportDirectory, load_support
 from askdmt.wording import Wording, languages, load_wording
@@ -140,11 +140,7 @@ class Assistant:
     def stream(self, said: Said, *, region: str | None = None, trace: bool = False) -> Iterator[str | Reply]:
         """Yield the reply's text by sentences, each already checked, and at last the Reply itself."""
         reply = self.reply(said, region=region, trace=trace)
-        position = 0
-        for sentence in split_sentences(reply.text):
-            end = reply.text.index(sentence, position) + len(sentence)
-            yield reply.text[position:end]
-            position = end
+        yield from pieces(reply.text)
         yield reply
 
     def safe_reply(self, reason: str, region: str | None = None) -> Reply:
