@@ -42,7 +42,7 @@ class StandIn:
         self.hold.set()
         self.asked: list[tuple[list[Mapping[str, Any]], str | None]] = []
 
-    def reply(self, said: Sequence[Mapping[str, Any]], *, region: str | None = None, trace: bool = False) -> Reply:
+    def reply(self, said: Sequence[Mapping[str, Any]], *, region: str | None = None, **_: Any) -> Reply:
         self.asked.append((list(said), region))
         question = said[-1]["content"]
         self.hold.wait(timeout=60)

@@ -20,6 +20,7 @@ from askdmt.web.api import api_router
 from askdmt.web.asgi import App, Message, Receive, Rooted, Send, route_path
 from askdmt.web.guarded import Guarded
 from askdmt.web.limits import BodyLimit
+from askdmt.web.openai_api import openai_router
 from askdmt.web.page_app import PageApp
 from askdmt.web.problems import HelpDesk, add_problems, as_response
 from askdmt.web.replies import COME_BACK_SECONDS, Replies
@@ -89,6 +90,7 @@ def create_app(source: Assistant | AssistantSource, settings: Settings) -> FastA
         return as_response(desk.unavailable("error"), route_path(scope))
 
     app.include_router(api_router(replies))
+    app.include_router(openai_router(replies))
     app.router.default = page
     add_problems(app, desk)
     # The last one added is the first to see a request.
