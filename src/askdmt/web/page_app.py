@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
@@ -23,6 +24,22 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 _PREVIEWS = re.compile(r'\s*<meta\s+(?:property="og:|name="twitter:)[^>]*>')  # Gradio's own, with a foreign image
+# The operator's colour in place of ours; mixed with white it can be read on dark grounds, with black it stands out.
+_COLOURED = """
+:root {{
+  --accent: {colour};
+  --accent-strong: color-mix(in srgb, {colour} 75%, black);
+  --tint: color-mix(in srgb, {colour} 8%, white);
+}}
+
+@media (prefers-color-scheme: dark) {{
+  :root {{
+    --accent: color-mix(in srgb, {colour} 45%, white);
+    --accent-strong: color-mix(in srgb, {colour} 25%, white);
+    --tint: color-mix(in srgb, {colour} 20%, #182325);
+  }}
+}}
+"""
 _LAST_EVENTS_SECONDS = 1.0  # for finished answers to reach the pages that wait for them
 
 
@@ -110,6 +127,12 @@ class PageApp:
             f"{_head(wording)}</head><body>{markup.waiting(reply, wording)}</body></html>"
         )
         return HTMLResponse(html, 503, headers={"Retry-After": str(COME_BACK_SECONDS)})
+
+
+def page_style(colour: str) -> str:
+    """Return the page's style sheet, in the operator's colour where there is one."""
+    style = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+    return style + _COLOURED.format(colour=colour) if colour else style
 
 
 def _head(wording: Wording) -> str:

@@ -12,17 +12,20 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from askdmt import __version__
 from askdmt.errors import ServeError
 from askdmt.web.api import api_router
 from askdmt.web.asgi import App, Message, Receive, Rooted, Send, route_path
 from askdmt.web.guarded import Guarded
 from askdmt.web.limits import BodyLimit
 from askdmt.web.openai_api import openai_router
-from askdmt.web.page_app import PageApp
+from askdmt.web.page_app import PageApp, page_style
 from askdmt.web.problems import HelpDesk, add_problems, as_response
+from askdmt.web.reference import POLICY as REFERENCE_POLICY
+from askdmt.web.reference import reference_page
 from askdmt.web.replies import COME_BACK_SECONDS, Replies
 from askdmt.web.warming import AssistantSource
 
@@ -31,7 +34,11 @@ if TYPE_CHECKING:
     from askdmt.settings import Settings
 
 _HERE = Path(__file__).parent
-_FILES = {"page.css": "text/css", "page.js": "text/javascript"}
+_FILES = {"page.js": "text/javascript", "reference.css": "text/css"}
+_ABOUT = (
+    "General information on DMT-assisted therapy for depression. Each reply carries its disclaimer: show `text` whole, "
+    "or `body`, `support` and `disclaimer` together. There are no keys; questions are counted by address."
+)
 _LAST_SECONDS = 5  # that a stop waits beyond the longest reply
 
 
@@ -69,7 +76,9 @@ def create_app(source: Assistant | AssistantSource, settings: Settings) -> FastA
         async with page.opening():
             yield
 
-    app = FastAPI(title="AskDMT", docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title="AskDMT", version=__version__, description=_ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan
+    )
     app.state.page = page
 
     @app.get("/healthz", summary="Whether the process is alive", tags=["State"])
@@ -81,6 +90,14 @@ def create_app(source: Assistant | AssistantSource, settings: Settings) -> FastA
         if page.is_open.is_set():
             return JSONResponse({"status": "ready"})
         return JSONResponse({"status": "starting"}, 503, headers={"Retry-After": str(COME_BACK_SECONDS)})
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return HTMLResponse(reference_page(app.openapi()), headers={"Content-Security-Policy": REFERENCE_POLICY})
+
+    @app.get("/page/page.css", include_in_schema=False)
+    async def style() -> Response:
+        return Response(page_style(settings.colour), media_type="text/css")
 
     @app.get("/page/{name}", response_model=None, include_in_schema=False)
     async def page_file(name: str) -> Response:
