@@ -1,72 +1,47 @@
-"""Stand-ins for the embed's tests: a server with the embed and `/api/reply`, and a clinic's own website."""
+"""What the embed's tests need: the server on a stand-in for the assistant, a clinic's own website, and a guest."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator
 from typing import Any
 
-import anyio
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+from fastapi import FastAPI, Response
+from fastapi.responses import HTMLResponse
 from playwright.sync_api import ConsoleMessage, Frame, Page
 from standin import StandIn
 
-from askdmt.reply import Reply
-from askdmt.sentences import split_sentences
-from askdmt.web.embed import add_embed
-from askdmt.web.guarded import Guarded
+from askdmt.web.asgi import Message, Receive, Send
+from askdmt.web.problems import HelpDesk, Reason, as_response
+from askdmt.web.server import create_app
+from askdmt.web.warming import AssistantSource
 from datasets import ROOT
 
 EXAMPLE = ROOT / "examples" / "clinic"
 
-PROBLEMS = {"rate-limited": 429, "error": 500, "too-long": 413}
-
 
 class EmbedServer:
-    """AskDMT's server as the embed sees it; `problem` is what `/api/reply` answers with, if not with a reply."""
+    """AskDMT's server over a stand-in for the assistant; `problem` is what `/api/reply` gives in place of a reply."""
 
     def __init__(self, standin: StandIn) -> None:
         self.standin = standin
-        self.problem = ""
-        self.sections = standin.knowledge.sections
+        self.problem: Reason | None = None
         self.streaming = True
-        self.asked: list[dict[str, Any]] = []
         self.seen: list[tuple[str, str, dict[str, str]]] = []  # method, path with query, headers
-        self.app = FastAPI()
-        self.app.add_api_route("/api/reply", self.reply, methods=["POST"])
-        add_embed(self.app, standin.settings, lambda: standin.support, lambda: self.sections)
-        self.app.add_middleware(Guarded, dress=lambda html: html)
-        self.app.middleware("http")(self._see)
+        self._desk = HelpDesk(standin.settings, AssistantSource.of(standin))
+        self._app = create_app(standin, standin.settings)
 
-    async def reply(self, request: Request) -> Response:
-        body = await request.json()
-        self.asked.append(body)
-        if self.problem:
-            lines = self.standin.safe_reply("error", body.get("region")).as_dict()["support"]
-            status = PROBLEMS[self.problem]
-            told = {"type": f"urn:askdmt:problem:{self.problem}", "status": status, "detail": "-", "support": lines}
-            return JSONResponse(told, status, {"retry-after": "7"}, "application/problem+json")
-        if self.streaming and "text/event-stream" in request.headers["accept"]:
-            return StreamingResponse(self._events(body), media_type="text/event-stream")
-        return JSONResponse((await self._ask(body)).as_dict())
-
-    async def _ask(self, body: dict[str, Any]) -> Reply:
-        def ask() -> Reply:
-            return self.standin.reply(body["messages"], region=body["region"])
-
-        return await anyio.to_thread.run_sync(ask, abandon_on_cancel=True)
-
-    async def _events(self, body: dict[str, Any]) -> AsyncIterator[str]:
-        yield ": heartbeat\n\n"
-        reply = await self._ask(body)
-        for sentence in split_sentences(reply.body):
-            yield f"event: sentence\ndata: {json.dumps({'text': sentence + ' '})}\n\n"
-        yield f"event: reply\r\ndata: {json.dumps(reply.as_dict())}\r\n\r\n"
-
-    async def _see(self, request: Request, call_next: Any) -> Response:
-        self.seen.append((request.method, str(request.url), dict(request.headers)))
-        return await call_next(request)  # type: ignore[no-any-return]
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        self.seen.append((scope["method"], f"{scope['path']}?{scope['query_string'].decode()}", headers))
+        if scope["path"] == "/api/reply" and self.problem:
+            told = self._desk.unavailable(self.problem, seconds=7)
+            await as_response(told, headers={"Retry-After": "7"})(scope, receive, send)
+            return
+        if not self.streaming:
+            scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"accept"]
+        await self._app(scope, receive, send)
 
 
 CLINIC = """<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>Riverside Clinic</title>

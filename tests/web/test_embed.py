@@ -7,18 +7,21 @@ import gzip
 import html
 import json
 import re
+from collections.abc import Iterable
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from embedding import EmbedServer
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from standin import StandIn
 
+from askdmt.knowledge.sections import Section
+from askdmt.settings import Settings
 from askdmt.web import embed
-from askdmt.web.embed import add_embed
+from askdmt.web.server import create_app
+from askdmt.web.warming import AssistantSource
 from askdmt.wording import languages, load_wording
 
 FILES = Path(embed.__file__).parent / "embed"
@@ -29,7 +32,7 @@ MARKUP = ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eva
 
 
 def client(**settings: Any) -> TestClient:
-    return TestClient(EmbedServer(StandIn(**settings)).app)
+    return TestClient(EmbedServer(StandIn(**settings)))
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +91,7 @@ def test_only_listed_origins_may_ask_the_api(visitor: TestClient) -> None:
     for origin, allowed in ((LISTED, LISTED), ("https://elsewhere.example", None)):
         answer = visitor.post("/api/reply", json=body, headers={"origin": origin})
         assert answer.headers.get("access-control-allow-origin") == allowed
-        assert "access-control-allow-credentials" not in answer.headers
+        assert answer.headers.get("access-control-allow-credentials") is None
 
 
 def test_other_addresses_of_the_server_are_not_shown_elsewhere(visitor: TestClient) -> None:
@@ -185,18 +188,29 @@ def test_the_region_chooses_the_help_lines(visitor: TestClient) -> None:
 
 
 def test_overdue_and_unsigned_knowledge_is_told() -> None:
-    server = EmbedServer(StandIn())
-    visitor, embed_words, page_words = TestClient(server.app), load_wording().embed, load_wording().page
-    due = [dataclasses.replace(section, review_due=date.today()) for section in server.sections]
-    server.sections = tuple(due)
-    assert embed_words.overdue not in visitor.get("/embed").text
+    standin, words = StandIn(), load_wording()
+    visitor = TestClient(EmbedServer(standin))
+
+    def shown(sections: Iterable[Section]) -> tuple[bool, bool]:
+        """Return whether the page says that content is overdue, and that it is a draft."""
+        standin.knowledge = dataclasses.replace(standin.knowledge, sections=tuple(sections))
+        page = visitor.get("/embed").text
+        return words.embed.overdue in page, words.page.draft_notice.strip() in page
+
+    due = [dataclasses.replace(section, review_due=date.today()) for section in standin.knowledge.sections]
     late = dataclasses.replace(due[3], review_due=date.today() - timedelta(days=1))
-    server.sections = (*due[:3], late, *due[4:])
-    assert embed_words.overdue in visitor.get("/embed").text
-    server.sections = tuple(dataclasses.replace(section, reviewer="Dr A Person") for section in due)
-    assert page_words.draft_notice.strip() not in visitor.get("/embed").text
-    server.sections = ()  # still being loaded
-    assert page_words.draft_notice.strip() in visitor.get("/embed").text
+    assert shown(due) == (False, True)
+    assert shown([*due[:3], late, *due[4:]]) == (True, True)
+    assert shown(dataclasses.replace(section, reviewer="Dr A Person") for section in due) == (False, False)
+
+
+def test_the_page_is_there_while_the_assistant_is_loaded() -> None:
+    def never() -> NoReturn:
+        raise AssertionError("nobody asked anything")
+
+    page = TestClient(create_app(AssistantSource(never), Settings(region="gb"))).get("/embed").text
+    assert load_wording().page.draft_notice.strip() in page
+    assert 'href="tel:999"' in page
 
 
 def test_the_operators_title_greeting_and_colour_are_shown_as_text() -> None:
@@ -215,10 +229,8 @@ def test_only_the_files_of_the_page_are_given_out(visitor: TestClient) -> None:
         assert visitor.get(f"/embed/{name}").status_code == 404
 
 
-def test_it_stays_out_of_the_api_document() -> None:
-    app, standin = FastAPI(), StandIn()
-    add_embed(app, standin.settings, lambda: standin.support, lambda: ())
-    assert TestClient(app).get("/openapi.json").json()["paths"] == {}
+def test_it_stays_out_of_the_api_document(visitor: TestClient) -> None:
+    assert not any("embed" in path for path in visitor.get("/openapi.json").json()["paths"])
 
 
 # Colours

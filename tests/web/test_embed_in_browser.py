@@ -52,7 +52,7 @@ def server(host: str) -> EmbedServer:
 
 @pytest.fixture(scope="module")
 def ask_address(server: EmbedServer) -> Iterator[str]:
-    with serving(server.app) as where:
+    with serving(server) as where:
         yield where
 
 
@@ -60,9 +60,9 @@ def ask_address(server: EmbedServer) -> Iterator[str]:
 def visit(browser: Browser, clinic: Clinic, host: str, server: EmbedServer, ask_address: str) -> Iterator[Visit]:
     """Open the clinic's page; nothing may go wrong on it, and nothing may be asked of anybody else."""
     clinic.as_first(ask_address)
-    server.problem, server.streaming = "", True
+    server.problem, server.streaming = None, True
     server.standin.hold.set()
-    server.asked.clear()
+    server.standin.asked.clear()
     server.seen.clear()
     guests: list[Guest] = []
 
@@ -295,7 +295,7 @@ def test_sending(visit: Visit, server: EmbedServer, scheme: str) -> None:
     expect(guest.box).to_have_value("")
     shoot(guest, f"sending-{scheme}")
     guest.send("a second one")
-    assert len(server.asked) == 1
+    assert len(server.standin.asked) == 1
     server.standin.hold.set()
     guest.answers.wait_for()
     expect(guest.box).to_have_value("a second one")
@@ -348,7 +348,7 @@ def test_crisis(visit: Visit, scheme: str) -> None:
 
 def test_limited(visit: Visit, server: EmbedServer) -> None:
     guest = visit().open()
-    server.problem = "rate-limited"
+    server.problem = "rate_limited"
     guest.page.clock.install()
     guest.send("one too many")
     expect(guest.problem).to_contain_text(EN.replies.rate_limited.format(seconds=7))
@@ -360,7 +360,7 @@ def test_limited(visit: Visit, server: EmbedServer) -> None:
     shoot(guest, "limited")
     guest.page.clock.fast_forward(8000)
     expect(retry).to_be_visible()
-    server.problem = ""
+    server.problem = None
     retry.click()
     guest.answers.wait_for()
     expect(guest.box).to_have_value("")
@@ -380,7 +380,7 @@ def test_too_long(visit: Visit, server: EmbedServer) -> None:
     guest.answers.wait_for()
     expect(guest.answers.last.locator(".body")).to_have_text(said)
     expect(guest.box).to_have_value("long " * (limit // 4))
-    server.problem = "too-long"
+    server.problem = "too_long"
     guest.box.press("Enter")
     expect(guest.problem).to_contain_text(said)
     guest.troubles.clear()
@@ -504,14 +504,14 @@ def test_earlier_messages_and_the_region_go_along(visit: Visit, server: EmbedSer
     guest = visit().open()
     guest.ask("What is DMT?")
     guest.ask("And then?")
-    assert [message["role"] for message in server.asked[-1]["messages"]] == ["user", "assistant", "user"]
-    assert [message["content"] for message in server.asked[-1]["messages"]][::2] == ["What is DMT?", "And then?"]
-    assert server.asked[-1]["region"] == "gb"
+    assert [message["role"] for message in server.standin.asked[-1][0]] == ["user", "assistant", "user"]
+    assert [message["content"] for message in server.standin.asked[-1][0]][::2] == ["What is DMT?", "And then?"]
+    assert server.standin.asked[-1][1] == "gb"
     guest.inside.get_by_text(EN.page.help_heading).first.click()
     guest.inside.get_by_label(EN.page.region_label).select_option("us")
     expect(guest.inside.locator("#lines").get_by_role("link", name="Call 911")).to_be_visible()
     guest.ask("crisis")
-    assert server.asked[-1]["region"] == "us"
+    assert server.standin.asked[-1][1] == "us"
     expect(guest.answers.last.get_by_role("link", name="Call 911")).to_be_visible()
 
 
@@ -519,11 +519,11 @@ def test_a_long_conversation_stays_within_the_servers_limits(visit: Visit, serve
     guest = visit().open()
     for number in range(6):
         guest.ask(f"{number} " + "x" * 12_000)
-    sent = server.asked[-1]
+    sent, _ = server.standin.asked[-1]
     assert len(json.dumps(sent)) < server.standin.settings.max_body_bytes
-    assert len(sent["messages"]) <= server.standin.settings.max_messages
-    assert sent["messages"][-1]["content"].startswith("5 ")
-    assert not any(message["content"].startswith("0 ") for message in sent["messages"])
+    assert len(sent) <= server.standin.settings.max_messages
+    assert sent[-1]["content"].startswith("5 ")
+    assert not any(message["content"].startswith("0 ") for message in sent)
 
 
 def test_stopping_gives_the_question_back(visit: Visit, server: EmbedServer) -> None:
@@ -550,7 +550,7 @@ def test_clearing_forgets_the_conversation(visit: Visit, server: EmbedServer) ->
     expect(guest.inside.locator(".example")).to_have_text(list(EN.suggestions.default))
     expect(guest.box).to_be_focused()
     guest.ask("And now?")
-    assert [message["content"] for message in server.asked[-1]["messages"]] == ["And now?"]
+    assert [message["content"] for message in server.standin.asked[-1][0]] == ["And now?"]
 
 
 def test_an_example_is_asked_and_the_typed_text_stays(visit: Visit) -> None:
@@ -567,13 +567,13 @@ def test_enter_sends_and_shift_enter_breaks_the_line(visit: Visit, server: Embed
     guest = visit().open()
     guest.box.press("Enter")
     expect(guest.status).to_have_text(EN.page.message_placeholder)
-    assert server.asked == []
+    assert server.standin.asked == []
     guest.page.keyboard.type("What is")
     guest.page.keyboard.press("Shift+Enter")
     guest.page.keyboard.type("DMT?")
     guest.page.keyboard.press("Enter")
     guest.answers.wait_for()
-    assert server.asked[0]["messages"][0]["content"] == "What is\nDMT?"
+    assert server.standin.asked[0][0][0]["content"] == "What is\nDMT?"
 
 
 def test_a_reply_in_another_language_is_marked_and_has_that_languages_words(visit: Visit) -> None:
@@ -721,7 +721,7 @@ def test_the_clinics_scripts_cannot_reach_what_is_asked(visit: Visit, server: Em
     guest.page.keyboard.type(PRIVATE)
     guest.page.keyboard.press("Enter")
     guest.answers.wait_for()
-    assert server.asked[0]["messages"][0]["content"] == PRIVATE
+    assert server.standin.asked[0][0][0]["content"] == PRIVATE
     reached = guest.page.evaluate(
         """() => { const frame = document.querySelector('askdmt-embed').shadowRoot.querySelector('iframe');
             const tries = {document: () => frame.contentDocument, window: () => frame.contentWindow.document.body,
@@ -872,7 +872,7 @@ def test_a_clinic_with_a_strict_policy_needs_two_sources(visit: Visit, clinic: C
 
 
 def test_it_works_under_a_path_behind_a_proxy(visit: Visit, clinic: Clinic, server: EmbedServer) -> None:
-    outer = Starlette(routes=[Mount("/ask", server.app)])
+    outer = Starlette(routes=[Mount("/ask", server)])
     with serving(outer) as where:
         clinic.server = f"{where}/ask"
         guest = visit().open()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -20,18 +19,14 @@ import rjsmin
 from fastapi import APIRouter, Request, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from starlette.middleware.cors import CORSMiddleware
-from starlette.types import Receive, Scope, Send
 
 from askdmt.web import markup
 from askdmt.wording import Wording, languages, load_wording
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
-
-    from askdmt.knowledge.sections import Section
     from askdmt.settings import Settings
-    from askdmt.support import SupportDirectory
+    from askdmt.web.problems import HelpDesk
+    from askdmt.web.warming import AssistantSource
 
 _FILES = Path(__file__).parent / "embed"
 _TYPES = {"page.css": "text/css", "page.js": "text/javascript"}
@@ -55,40 +50,16 @@ _PROBLEMS = ("rate_limited", "starting", "busy", "timeout", "error")
 _SITE = "const SITE = {};"
 
 
-def add_embed(
-    app: FastAPI, settings: Settings, support: Callable[[], SupportDirectory], sections: Callable[[], Sequence[Section]]
-) -> None:
-    """Add the page, its script and files, and what lets listed origins ask `/api/…`.
-
-    `support` and `sections` give help lines and knowledge as they stand when a page is opened; while the knowledge is
-    still being loaded there are no sections.
-    """
-    app.include_router(_Embed(settings, support, sections).router)
-    app.add_middleware(_ApiForListedOrigins, settings.allowed_origins)
-
-
-class _ApiForListedOrigins:
-    """Cross-origin resource sharing for `/api/…` only, with the origins of the settings; without any, with none."""
-
-    def __init__(self, app: Any, origins: Sequence[str]) -> None:
-        self.app = app
-        self.sharing = CORSMiddleware(
-            app, allow_origins=list(origins), allow_methods=["POST"], allow_headers=["content-type"],
-            expose_headers=["retry-after"],
-        )  # fmt: skip
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        shared = scope["type"] == "http" and scope["path"].startswith("/api/")
-        await (self.sharing if shared else self.app)(scope, receive, send)
+def embed_router(settings: Settings, desk: HelpDesk, source: AssistantSource) -> APIRouter:
+    """Return the routes of the page, its files and the script; none needs an assistant that is loaded already."""
+    return _Embed(settings, desk, source).router
 
 
 class _Embed:
-    def __init__(
-        self, settings: Settings, support: Callable[[], SupportDirectory], sections: Callable[[], Sequence[Section]]
-    ) -> None:
+    def __init__(self, settings: Settings, desk: HelpDesk, source: AssistantSource) -> None:
         self.settings = settings
-        self.support = support
-        self.sections = sections
+        self.desk = desk
+        self.source = source
         self.policy = _POLICY.format(ancestors=" ".join(["'self'", *settings.allowed_origins]))
         jinja = Environment(loader=FileSystemLoader(_FILES), autoescape=True, undefined=StrictUndefined)
         self.template = jinja.get_template("page.html")
@@ -111,7 +82,7 @@ class _Embed:
 
     def lines(self, request: Request, language: str = "", region: str = "") -> Response:
         """Help lines of a region, as in a reply's `support`."""
-        lines = self.support().lines(self._region(region), self._wording(language).support)
+        lines = self.desk.support.lines(self._region(region), self._wording(language).support)
         return self._response(request, _json({"lines": [asdict(line) for line in lines]}), "application/json")
 
     def file(self, request: Request, name: str) -> Response:
@@ -126,11 +97,11 @@ class _Embed:
         return load_wording(known if known in offered else self.settings.language)
 
     def _region(self, region: str) -> str:
-        return region.lower() if region.lower() in self.support().regions else self.settings.region.lower()
+        return region.lower() if region.lower() in self.desk.support.regions else self.settings.region.lower()
 
     def _render(self, wording: Wording, region: str) -> str:
-        sections = self.sections()
-        names = {key: known.name for key, known in self.support().regions.items()}
+        sections = self.source.current.knowledge.sections if self.source.current else ()
+        names = {key: known.name for key, known in self.desk.support.regions.items()}
         return self.template.render(
             wording=wording,
             page=wording.page,
@@ -140,7 +111,7 @@ class _Embed:
             draft=not (sections and all(section.signed for section in sections)),
             overdue=any(section.overdue(date.today()) for section in sections),
             region_choice=Markup(markup.region_choice(names, region, wording)),  # noqa: S704
-            help_lines=Markup(markup.help_lines(self.support().lines(region, wording.support), wording)),  # noqa: S704
+            help_lines=Markup(markup.help_lines(self.desk.support.lines(region, wording.support), wording)),  # noqa: S704
             site=self._site(wording, region),
         )
 
@@ -163,7 +134,7 @@ class _Embed:
             "problems": {
                 "lost": embed.lost,
                 "too_long": replies.too_long.format(limit=self.settings.max_characters),
-                **{name: getattr(replies, name) for name in _PROBLEMS if hasattr(replies, name)},
+                **{name: getattr(replies, name) for name in _PROBLEMS},
             },
             "replies": {language: _reply_words(load_wording(language)) for language in languages()},
         }

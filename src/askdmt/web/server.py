@@ -19,6 +19,7 @@ from askdmt import __version__
 from askdmt.errors import ServeError
 from askdmt.web.api import api_router
 from askdmt.web.asgi import App, Message, Receive, Rooted, Send, route_path
+from askdmt.web.embed import embed_router
 from askdmt.web.guarded import Guarded
 from askdmt.web.limits import BodyLimit
 from askdmt.web.openai_api import openai_router
@@ -108,6 +109,7 @@ def create_app(source: Assistant | AssistantSource, settings: Settings) -> FastA
 
     app.include_router(api_router(replies))
     app.include_router(openai_router(replies))
+    app.include_router(embed_router(settings, desk, source))
     app.router.default = page
     add_problems(app, desk)
     # The last one added is the first to see a request.
