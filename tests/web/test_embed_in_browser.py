@@ -133,6 +133,21 @@ def test_opening_and_closing_by_keyboard_moves_the_focus_there_and_back(visit: V
     expect(guest.panel).to_be_hidden()
 
 
+def test_the_button_covers_nothing_of_the_page_that_gets_the_focus(visit: Visit) -> None:
+    guest = visit()
+    guest.page.evaluate(
+        """for (let n = 0; n < 40; n++) document.querySelector('main').insertAdjacentHTML('beforeend',
+            `<p style="text-align: right"><a href="#${n}">One of many links, number ${n}</a></p>`)"""
+    )
+    for _ in range(40):
+        guest.page.keyboard.press("Tab")
+        link, button = guest.page.evaluate(
+            """[document.activeElement, document.querySelector('askdmt-embed').shadowRoot.querySelector('button')]
+                .map(e => e.getBoundingClientRect().toJSON())"""
+        )
+        assert link["bottom"] <= button["top"] or link["right"] <= button["left"]
+
+
 def test_the_tab_key_reaches_every_control_with_a_visible_ring_and_leaves_again(visit: Visit) -> None:
     guest = visit().open()
     guest.ask("What is DMT?")
@@ -673,6 +688,18 @@ def test_other_looks_that_do_not_fit_are_refused_with_a_reason(visit: Visit, cli
     for name in ("radius", "font", "scheme", "title", "greeting"):
         assert any(f"the {name} " in warning for warning in guest.warnings), name
     expect(guest.inside.get_by_role("heading", level=1)).to_have_text(EN.page.title)
+
+
+def test_one_origin_for_both_is_warned_of(visit: Visit, ask_address: str) -> None:
+    guest = visit(f"{ask_address}/healthz")
+    guest.page.evaluate(
+        """address => { const frame = document.createElement('iframe');
+            frame.src = `${address}/embed?#host=${location.origin}`; document.body.append(frame); }""",
+        ask_address,
+    )
+    expect(guest.inside.locator("#close")).to_be_visible()
+    assert any("own origin" in warning for warning in guest.warnings)
+    guest.troubles.clear()  # no icon there
 
 
 def test_a_link_cannot_put_words_on_the_page(visit: Visit, ask_address: str, host: str) -> None:

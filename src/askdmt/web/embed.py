@@ -147,7 +147,7 @@ class _Embed:
         site = {
             "title": self.settings.title or own.page.title,
             "language": own.language,
-            "colour": self.settings.colour,
+            **({"colour": self.settings.colour} if self.settings.colour else {}),
             "words": {key: [embed.launcher, embed.loading, embed.unavailable] for key, embed in offered.items()},
         }
         source = (_FILES / "embed.js").read_text(encoding="utf-8")

@@ -19,11 +19,12 @@
     iframe { position: absolute; inset: 0; width: 100%; height: 100%; border: 0 }
     p { padding: 12px 24px; color: #1b2a2e }
     @media (max-width: 480px), (max-height: 560px) {
-      .ready { inset: 0; max-width: none; width: 100%; height: 100%; border: 0; border-radius: 0 }
+      .ready { inset: 0; min-width: 100%; height: 100%; border: 0; border-radius: 0 }
     }
     @media print { * { display: none } }`;
 
   const page = document;
+  const html = page.documentElement;
   const { src, dataset: given } = page.currentScript;
   const base = new URL(".", src);
 
@@ -46,7 +47,7 @@
 
   function mount() {
     if (page.querySelector("askdmt-embed")) return;
-    const asked = (given.language || page.documentElement.lang).toLowerCase().split("-")[0];
+    const asked = (given.language || html.lang).toLowerCase().split("-")[0];
     const language = SITE.words[asked] ? asked : SITE.language;
     const [label, loading, unavailable] = SITE.words[language];
     const title = given.title || SITE.title;
@@ -63,17 +64,18 @@
     // An attribute wins over a CSS variable of the page, and that over what the server is set to.
     const looks = new URLSearchParams({ host: location.origin });
     for (const name of ["colour", "radius", "font", "scheme", "title", "greeting"]) {
-      const variable = getComputedStyle(page.documentElement).getPropertyValue("--askdmt-" + name).trim();
+      const variable = getComputedStyle(html).getPropertyValue("--askdmt-" + name).trim();
       const value = given[name] || variable || SITE[name];
       if (!value) continue;
       if (name !== "colour" || contrast(value) >= 4.5) looks.set(name, value);
-      else console.warn(`AskDMT: the colour ${value} is not used: it must be #rrggbb, 4.5:1 or more to white.`);
+      else console.warn(`AskDMT: the colour ${value} is not used: it must be #rrggbb, 4.5:1 to white.`);
     }
     const style = (name, value) => root.style.setProperty("--" + name, value);
     style("colour", looks.get("colour") || "#12616a");
     style("radius", (parseInt(looks.get("radius")) || 14) + "px");
     style("font", looks.get("font") || "system-ui, sans-serif");
     page.body.append(root);
+    html.style.scrollPaddingBottom ||= "84px"; // so that the button covers nothing that gets the focus
 
     let frame, late;
 

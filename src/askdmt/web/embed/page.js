@@ -423,12 +423,13 @@
     wish("font", /^[\w\s,"'-]{1,200}$/, "it must be a list of font names", (value) => style.setProperty("--text", value));
     wish("scheme", /^(light|dark)$/, "it must be light or dark", (value) => style.setProperty("color-scheme", value));
     wish("title", /^.{1,60}$/, "it is longer than 60 characters", (value) => (document.title = find("h1").textContent = value));
-    wish("greeting", /^.{1,200}$/, "it is longer than 200 characters", (value) => (find("#greeting").textContent = value));
+    wish("greeting", /^.{1,300}$/, "it is longer than 300 characters", (value) => (find("#greeting").textContent = value));
   }
 
   // The page around this one: three messages, to and from that one origin
 
   function introduce(host) {
+    if (host === location.origin) console.warn("AskDMT: served from this page's own origin, it hides nothing from the page's scripts.");
     const tell = (message) => parent.postMessage({ [SIGN]: message.kind, height: message.height }, host);
     const close = () => tell({ kind: "close" });
     find("#close").hidden = false;
