@@ -23,6 +23,7 @@ from askdmt.web import embed
 from askdmt.web.server import create_app
 from askdmt.web.warming import AssistantSource
 from askdmt.wording import languages, load_wording
+from datasets import ROOT
 
 FILES = Path(embed.__file__).parent / "embed"
 OURS = ["/embed", "/embed.js", "/embed/page.css", "/embed/page.js", "/embed/lines"]
@@ -221,6 +222,15 @@ def test_the_operators_title_greeting_and_colour_are_shown_as_text() -> None:
     assert site(page)["colour"] == "#7a1f5c"
     assert '"colour":"#7a1f5c"' in script
     assert r'"Ask <b>us</b> \"now\""' in script
+
+
+def test_every_attribute_of_the_tag_is_documented() -> None:
+    page = (ROOT / "docs" / "embedding.md").read_text(encoding="utf-8")
+    script = (FILES / "embed.js").read_text(encoding="utf-8")
+    loop = re.search(r"for \(const name of \[(.*?)\]", script)
+    assert loop
+    read = {*re.findall(r"given\.(\w+)", script), *re.findall(r"\w+", loop[1])}
+    assert {f"data-{name}" for name in read} == set(re.findall(r"^\| `(data-\w+)`", page, re.MULTILINE))
 
 
 def test_only_the_files_of_the_page_are_given_out(visitor: TestClient) -> None:

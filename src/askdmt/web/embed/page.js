@@ -1,3 +1,5 @@
+        const [kind, data] = [field(event, "event"), field(event, "data")];
+        if (!kind || !data) continue;
 // The embed: sends a question to the server it came from, and shows what comes back. The conversation is in memory and
 // nowhere else. Whatever a person or the server wrote goes in as text, never as markup.
 "use strict";
@@ -244,6 +246,12 @@
     }
   }
 
+  /** Return a field of a server-sent event. Lines end at "\n" only: a text may hold other ends of lines. */
+  function field(event, name) {
+    const lines = event.split("\n").filter((line) => line.startsWith(`${name}:`));
+    return lines.map((line) => line.slice(name.length + 1).trimStart()).join("\n");
+  }
+
   /** Read server-sent events until one is the reply. */
   async function read(stream, sentence, alive) {
     const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
@@ -254,8 +262,7 @@
       const events = (text + value).replace(/\r\n/g, "\n").split("\n\n");
       text = events.pop();
       for (const event of events) {
-        const kind = /^event: ?(.*)$/m.exec(event)?.[1];
-        const data = event.match(/^data: ?.*$/gm)?.map((line) => line.replace(/^data: ?/, "")).join("\n");
+        const [kind, data] = [field(event, "event"), field(event, "data")];
         if (!kind || !data) continue;
         if (kind === "sentence") sentence(JSON.parse(data).text);
         if (kind === "reply") return JSON.parse(data);
