@@ -1,5 +1,3 @@
-        const [kind, data] = [field(event, "event"), field(event, "data")];
-        if (!kind || !data) continue;
 // The embed: sends a question to the server it came from, and shows what comes back. The conversation is in memory and
 // nowhere else. Whatever a person or the server wrote goes in as text, never as markup.
 "use strict";
@@ -7,7 +5,6 @@
   const find = (selector) => document.querySelector(selector);
   const site = JSON.parse(find("#site").textContent);
   const SILENCE = 45_000; // milliseconds without a sign of life (the server gives one each 15 s) that mean it is lost
-  const SIGN = "askdmt"; // the key of messages to and from the page around this one
 
   const box = find("#box");
   const turns = find("#turns");
@@ -68,7 +65,8 @@
   }
 
   function supportList(lines, words) {
-    return make("ul", { class: "support", role: "list" }, ...lines.map((line) => supportLine(line, words, lines[0].region)));
+    const items = lines.map((line) => supportLine(line, words, lines[0].region));
+    return make("ul", { class: "support", role: "list" }, ...items);
   }
 
   function spokenLine(line, words) {
@@ -104,7 +102,9 @@
   function showWorking() {
     const text = make("p", { class: "dots" }, site.page.working);
     const body = make("div", { class: "body" }, text);
-    return make("li", {}, make("article", { class: "answer working", "aria-busy": "true" }, speaker(site.page.assistant), body));
+    const article = make("article", { class: "answer working", "aria-busy": "true" });
+    article.append(speaker(site.page.assistant), body);
+    return make("li", {}, article);
   }
 
   function body(reply) {
@@ -144,8 +144,8 @@
   function showReply(reply) {
     const words = wordsOf(reply.language);
     const danger = ["crisis", "emergency"].includes(reply.decision);
-    const article = make("article", { class: danger ? "answer danger" : "answer", lang: reply.language, dir: words.direction });
-    article.dataset.decision = reply.decision;
+    const article = make("article", { lang: reply.language, dir: words.direction, "data-decision": reply.decision });
+    article.className = danger ? "answer danger" : "answer";
     article.append(speaker(site.page.assistant), body(reply));
     if (reply.citations.length) {
       const list = make("ul", { role: "list" }, ...reply.citations.map((citation) => source(reply, citation, words)));
@@ -164,13 +164,11 @@
     return [body, ...support.map((line) => spokenLine(line, wordsOf(language))), disclaimer].join(" ");
   }
 
-  function showExamples(questions) {
-    const buttons = questions.map((question) => {
-      const button = make("button", { type: "button", class: "example" }, question);
-      return make("li", {}, button);
-    });
-    find("#examples ul").replaceChildren(...buttons);
-    find("#examples").hidden = !questions.length;
+  function offer(questions, language) {
+    const button = (question) => make("button", { type: "button", class: "example" }, question);
+    const list = find("#examples ul");
+    list.lang = language;
+    list.replaceChildren(...questions.map((question) => make("li", {}, button(question))));
   }
 
   // What went wrong: a text in the page's own words, for which no server is needed
@@ -208,10 +206,10 @@
   // Asking
 
   function request(question) {
-    const messages = [...asked, { role: "user", content: question }];
-    const room = () => messages.length > site.messages || JSON.stringify(messages).length * 1.2 > site.bytes;
-    while (messages.length > 1 && room()) messages.shift();
-    return JSON.stringify({ messages, region });
+    const messages = [...asked, { role: "user", content: question }].slice(-site.messages);
+    const body = () => JSON.stringify({ messages, region });
+    while (messages.length > 1 && new Blob([body()]).size > site.bytes) messages.shift();
+    return body();
   }
 
   /** Return the Reply; throws what `problem` returns. */
@@ -291,8 +289,7 @@
       if (mine !== asking) return;
       asked.push({ role: "user", content: question }, { role: "assistant", content: reply.text });
       working.replaceChildren(showReply(reply));
-      showExamples(reply.suggestions);
-      find("#examples").lang = reply.language;
+      offer(reply.suggestions, reply.language);
       finish();
       say(spoken(reply), reply.language);
       scrollTo(said, "start");
@@ -328,7 +325,7 @@
     find("#stop").hidden = true;
     find("#clear").hidden = !turns.children.length;
     find("#conversation").hidden = !turns.children.length;
-    if (!turns.children.length) find("#examples").hidden = false;
+    find("#examples").hidden = !find(".example");
   }
 
   function giveBack(question) {
@@ -354,7 +351,7 @@
     asked.length = 0;
     turns.replaceChildren();
     hideProblem();
-    showExamples(site.examples);
+    offer(site.examples, document.documentElement.lang);
     finish();
     say(site.page.cleared);
     box.focus();
@@ -426,31 +423,44 @@
     };
     const colour = wishes.get("colour") || site.colour;
     if (colour) paint(colour);
-    wish("radius", /^(\d|1\d|2[0-4])(px)?$/, "it must be 0 to 24 pixels", (value) => style.setProperty("--radius", `${parseInt(value)}px`));
-    wish("font", /^[\w\s,"'-]{1,200}$/, "it must be a list of font names", (value) => style.setProperty("--text", value));
-    wish("scheme", /^(light|dark)$/, "it must be light or dark", (value) => style.setProperty("color-scheme", value));
-    wish("title", /^.{1,60}$/, "it is longer than 60 characters", (value) => (document.title = find("h1").textContent = value));
-    wish("greeting", /^.{1,300}$/, "it is longer than 300 characters", (value) => (find("#greeting").textContent = value));
+    wish("radius", /^(\d|1\d|2[0-4])(px)?$/, "it must be 0 to 24 pixels", (value) => {
+      style.setProperty("--radius", `${parseInt(value)}px`);
+    });
+    wish("font", /^[\w\s,"'-]{1,200}$/, "it must be a list of font names", (value) => {
+      style.setProperty("--text", value);
+    });
+    wish("scheme", /^(light|dark)$/, "it must be light or dark", (value) => {
+      style.setProperty("color-scheme", value);
+    });
+    wish("title", /^.{1,60}$/, "it is longer than 60 characters", (value) => {
+      document.title = find("h1").textContent = value;
+    });
+    wish("greeting", /^.{1,300}$/, "it is longer than 300 characters", (value) => {
+      find("#greeting").textContent = value;
+    });
   }
 
   // The page around this one: three messages, to and from that one origin
 
   function introduce(host) {
-    if (host === location.origin) console.warn("AskDMT: served from this page's own origin, it hides nothing from the page's scripts.");
-    const tell = (message) => parent.postMessage({ [SIGN]: message.kind, height: message.height }, host);
-    const close = () => tell({ kind: "close" });
+    if (host === location.origin) {
+      console.warn("AskDMT: served from this page's own origin, it hides nothing from the page's scripts.");
+    }
+    const tell = (kind, more) => parent.postMessage({ askdmt: kind, ...more }, host);
+    const close = () => tell("close");
     find("#close").hidden = false;
     find("#close").addEventListener("click", close);
     addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !event.isComposing) close();
     });
     addEventListener("message", ({ origin, source, data }) => {
-      if (origin !== host || source !== parent || data?.[SIGN] !== "ready") return;
+      if (origin !== host || source !== parent || data?.askdmt !== "ready") return;
       box.focus();
       // How tall the first view is. Never after a question: the height of an answer is nobody's business.
-      if (!turns.children.length) tell({ kind: "resize", height: Math.ceil(find("main").scrollHeight + find("header").offsetHeight + find("footer").offsetHeight) });
+      if (turns.children.length) return;
+      tell("resize", { height: find("header").offsetHeight + find("main").scrollHeight + find("footer").offsetHeight });
     });
-    tell({ kind: "ready" });
+    tell("ready");
   }
 
   // Start
