@@ -93,7 +93,7 @@ class Guest:
         page.on("dialog", self._dialog)
         page.goto(address)
         self.launcher = page.locator("askdmt-embed button")
-        self.panel = page.locator("askdmt-embed [role=dialog]")
+        self.panel = page.locator("askdmt-embed div")
         self.inside = page.frame_locator("askdmt-embed iframe, body > iframe[src]")
         self.box = self.inside.locator("#box")
         self.answers = self.inside.locator("article.answer:not(.working)")

@@ -5,11 +5,11 @@
   const SITE = {}; // filled in by the server: title, language, colour, and words by language
   const PATIENCE = 10000; // milliseconds until the page says that the iframe does not come up
   const STYLE = `
-    :host { all: initial; font: 600 16px/1.4 var(--font) }
+    :host { all: initial; display: block; height: 84px; font: 600 16px/1.4 var(--font) }
     button, div { position: fixed; z-index: 2147483000; right: 16px; bottom: 16px; max-width: calc(100% - 32px);
       border: 1px solid #6c7d81; border-radius: var(--radius); background: #f5f7f6; box-shadow: 0 4px 20px #0b1a1c50 }
-    .left * { right: auto; left: 16px }
-    button { display: flex; gap: 10px; align-items: center; min-height: 52px; padding: 10px 20px;
+    .left > * { right: auto; left: 16px }
+    button { display: flex; gap: 10px; align-items: center; padding: 14px 20px;
       border-color: transparent; background: var(--colour); color: #fff; font: inherit; cursor: pointer }
     button::before { flex: none; width: 18px; height: 13px; border: 2px solid; border-radius: 6px 6px 6px 0; content: "" }
     button:focus-visible { outline: 3px solid #fff; box-shadow: 0 0 0 6px #0b57a4 }
@@ -47,13 +47,13 @@
 
   function mount() {
     if (page.querySelector("askdmt-embed")) return;
-    const asked = (given.language || html.lang).toLowerCase().split("-")[0];
+    const asked = (given.language || html.lang).slice(0, 2).toLowerCase();
     const language = SITE.words[asked] ? asked : SITE.language;
     const [label, loading, unavailable] = SITE.words[language];
     const title = given.title || SITE.title;
     const launcher = make("button", { "aria-expanded": false }, given.label || label);
     const said = make("p", { role: "status" });
-    const panel = make("div", { role: "dialog", "aria-label": title, hidden: "" }, said);
+    const panel = make("div", { hidden: "" }, said);
     const root = make("askdmt-embed");
     const shadow = root.attachShadow({ mode: "open" });
     const sheet = new CSSStyleSheet();
@@ -68,14 +68,19 @@
       const value = given[name] || variable || SITE[name];
       if (!value) continue;
       if (name !== "colour" || contrast(value) >= 4.5) looks.set(name, value);
-      else console.warn(`AskDMT: the colour ${value} is not used: it must be #rrggbb, 4.5:1 to white.`);
+      else console.warn(`AskDMT: ${value} is not used: no #rrggbb with 4.5:1 to white.`);
     }
     const style = (name, value) => root.style.setProperty("--" + name, value);
     style("colour", looks.get("colour") || "#12616a");
     style("radius", (parseInt(looks.get("radius")) || 14) + "px");
     style("font", looks.get("font") || "system-ui, sans-serif");
     page.body.append(root);
-    html.style.scrollPaddingBottom ||= "84px"; // so that the button covers nothing that gets the focus
+
+    // The button must not cover what the keyboard has reached.
+    page.addEventListener("focusin", ({ target }) => {
+      const { bottom, height } = target.getBoundingClientRect();
+      if (target !== root && height < 99 && bottom > innerHeight - 84) target.scrollIntoView({ block: "center" });
+    });
 
     let frame, late;
 
