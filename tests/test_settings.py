@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from askdmt.errors import SettingsError
-from askdmt.settings import Settings, load_settings
+from askdmt.errors import ContentError, SettingsError
+from askdmt.settings import Settings, load_settings, settings_table, write_table
 
 
 @pytest.fixture
@@ -64,8 +64,8 @@ def test_an_unknown_key_of_the_file_is_named_with_its_file(config: Path) -> None
 
 
 def test_an_unknown_option_is_named() -> None:
-    with pytest.raises(SettingsError, match="colour"):
-        load_settings(colour="blue")
+    with pytest.raises(SettingsError, match="colur"):
+        load_settings(colur="blue")
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,16 @@ def test_an_unknown_option_is_named() -> None:
         ("REPLY_SECONDS", "soon"),
         ("MAX_CHARACTERS", "10"),
         ("MAX_CHARACTERS", "1000000"),
+        ("COLOUR", "teal"),
+        ("COLOUR", "#9ad1d4"),
+        ("ROOT_PATH", "ask"),
+        ("ROOT_PATH", "/ask/../etc"),
+        ("RATE_LIMIT", "many"),
+        ("RATE_LIMIT_STORAGE", "sqlite:///counts"),
+        ("MAX_BODY_BYTES", "10"),
+        ("MAX_CONCURRENT", "0"),
+        ("LOG_LEVEL", "loud"),
+        ("RETENTION_DAYS", "0"),
     ],
 )
 def test_an_impossible_value_is_refused_with_its_setting(
@@ -86,6 +96,55 @@ def test_an_impossible_value_is_refused_with_its_setting(
     monkeypatch.setenv(f"ASKDMT_{name}", value)
     with pytest.raises(SettingsError, match=f"The setting '{name.lower()}' does not fit"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALLOWED_ORIGINS", "*"),
+        ("ALLOWED_ORIGINS", "https://a.example/page"),
+        ("ALLOWED_ORIGINS", "a.example"),
+        ("TRUSTED_PROXIES", "proxy.example"),
+        ("LANGUAGES", "english"),
+    ],
+)
+def test_an_impossible_item_of_a_list_is_refused_with_its_place(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"ASKDMT_{name}", value)
+    with pytest.raises(SettingsError, match=rf"The setting '{name.lower()}\.0' does not fit"):
+        load_settings()
+
+
+def test_lists_come_from_the_file_and_from_the_environment(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config.write_text('allowed_origins = ["https://A.example/"]\nlanguages = ["en", "de"]\n')
+    monkeypatch.setenv("ASKDMT_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8")
+    settings = load_settings()
+    assert settings.allowed_origins == ("https://a.example",)
+    assert settings.languages == ("en", "de")
+    assert settings.trusted_proxies == ("127.0.0.1/32", "10.0.0.0/8")
+    assert Settings().trusted_proxies == settings.trusted_proxies
+
+
+def test_a_path_may_end_in_a_slash() -> None:
+    assert Settings(root_path="/clinic/ask/").root_path == "/clinic/ask"
+    assert Settings(root_path="/").root_path == ""
+
+
+def test_no_secret_is_shown_when_settings_are_printed() -> None:
+    secret = {"reload_token": "s3cret", "rate_limit_secret": "s3cret"}
+    urls = {"rate_limit_storage": "redis://u:s3cret@host", "transcripts_url": "postgresql://u:s3cret@host/db"}
+    assert "s3cret" not in repr(Settings(**secret, **urls))
+
+
+def test_the_table_goes_between_its_marks_and_nowhere_else(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- settings -->\nold\n<!-- /settings -->\nafter\n")
+    write_table(page)
+    assert page.read_text() == f"before\n<!-- settings -->\n{settings_table()}<!-- /settings -->\nafter\n"
+    page.write_text("no marks")
+    with pytest.raises(ContentError, match="no place for the table"):
+        write_table(page)
 
 
 def test_a_settings_file_that_is_named_must_exist(config: Path) -> None:

@@ -35,20 +35,25 @@ class StandIn:
     """Has what the page uses of an Assistant; `hold` keeps answers back until it is set."""
 
     def __init__(self, **settings: Any) -> None:
-        self.settings = Settings(**{"region": "gb", **settings})
+        self.settings = Settings(**{"region": "gb", "rate_limit": "off", **settings})
         self.knowledge = load_knowledge(content_folder("knowledge"))
         self.support = load_support(content_folder("knowledge") / SUPPORT_FILE)
         self.hold = threading.Event()
         self.hold.set()
+        self.came = threading.Semaphore(0)  # one for each question that has come in
         self.asked: list[tuple[list[Mapping[str, Any]], str | None]] = []
 
-    def reply(self, said: Sequence[Mapping[str, Any]], *, region: str | None = None) -> Reply:
+    def reply(self, said: Sequence[Mapping[str, Any]], *, region: str | None = None, **_: Any) -> Reply:
         self.asked.append((list(said), region))
+        self.came.release()
         question = said[-1]["content"]
         self.hold.wait(timeout=60)
         if "explode" in question:
             raise RuntimeError(f"cannot answer {question}")
         wording = load_wording("de" if "deutsch" in question else "en")
+        if len(question) > self.settings.max_characters:
+            limit = self.settings.max_characters
+            return wording.reply(Decision.OUT_OF_SCOPE, wording.replies.too_long.format(limit=limit))
         lines = self.support.lines(region or self.settings.region, wording.support)
         if "crisis" in question:
             body = wording.fixed(Decision.CRISIS, "self", emergency="999")
