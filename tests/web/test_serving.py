@@ -227,11 +227,13 @@ def test_an_answer_in_flight_reaches_the_page_before_it_stops(held: tuple[subpro
     assert open_page.getresponse().status == 200
     sent = {"data": ["What is DMT?", None, "gb"], "fn_index": asking["id"], "session_hash": "s1", "trigger_id": None}
     assert httpx.post(f"{address}/gradio_api/queue/join", json=sent).status_code == 200
-    with ThreadPoolExecutor(1) as visitor:
-        events = visitor.submit(httpx.get, f"{address}/gradio_api/queue/data?session_hash=s1", timeout=60)
-        stop_while_it_answers(process, address)
-        assert "process_completed" in events.result().text
-        assert "not medical advice" in events.result().text
+    listening = HTTPConnection(address.removeprefix("http://"), timeout=60)
+    listening.request("GET", "/gradio_api/queue/data?session_hash=s1")
+    events = listening.getresponse()
+    stop_while_it_answers(process, address)
+    received = events.read().decode()
+    assert "process_completed" in received
+    assert "not medical advice" in received
     assert process.wait(timeout=30) in (0, -signal.SIGTERM)
 
 

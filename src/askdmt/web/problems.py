@@ -30,7 +30,7 @@ Reason = Literal["starting", "busy", "rate_limited", "too_long", "timeout", "err
 
 MEDIA_TYPE = "application/problem+json"
 _TYPES = "urn:askdmt:problem:"  # names, not addresses: the API's page says what each means
-_STATUS: dict[Reason, int] = {
+STATUS: dict[Reason, int] = {
     "starting": 503, "busy": 503, "rate_limited": 429, "too_long": 413, "timeout": 408, "error": 500,
 }  # fmt: skip
 _MOST_SHOWN = 60  # characters of a field's name that an error repeats
@@ -113,7 +113,7 @@ class HelpDesk:
     def unavailable(self, reason: Reason, *, seconds: int = 0, region: str | None = None) -> dict[str, Any]:
         """Return problem details whose `detail` is a fixed text."""
         body = self.reply(reason, seconds=seconds, region=region).body
-        return self.problem(_STATUS[reason], reason, body, region)
+        return self.problem(STATUS[reason], reason, body, region)
 
     def _read_support(self) -> SupportDirectory:
         shipped = content_folder("knowledge") / SUPPORT_FILE
