@@ -23,7 +23,7 @@ from standin import StandIn
 from visitor import Visitor, serving
 
 from askdmt.assistant import Assistant
-from askdmt.errors import ContentError, EncoderError
+from askdmt.errors import ContentError, EncoderError, SettingsError
 from askdmt.settings import Settings
 from askdmt.web.server import create_app, run
 from askdmt.web.warming import AssistantSource
@@ -140,6 +140,11 @@ def test_an_encoder_that_fails_ends_the_server_too(tmp_path: Path, classifier: S
     assistant.encoder = Broken()
     with pytest.raises(EncoderError, match="Install them again"):
         run(AssistantSource(lambda: assistant), Settings(port=free_port()))
+
+
+def test_what_can_be_read_at_once_is_wrong_before_anything_is_loaded() -> None:
+    with pytest.raises(SettingsError, match="Known regions"):
+        create_app(AssistantSource(lambda: pytest.fail("loaded")), Settings(region="atlantis"))
 
 
 def test_another_assistant_takes_over_without_a_stop(quick: Assistant) -> None:

@@ -33,6 +33,7 @@ _TYPES = "urn:askdmt:problem:"  # names, not addresses: the API's page says what
 STATUS: dict[Reason, int] = {
     "starting": 503, "busy": 503, "rate_limited": 429, "too_long": 413, "timeout": 408, "error": 500,
 }  # fmt: skip
+_NOT_JSON = "The body is not JSON. Send a JSON object with the content type application/json."
 _MOST_SHOWN = 60  # characters of a field's name that an error repeats
 _OPENAI_TYPES = {429: "rate_limit_error", 500: "server_error", 503: "server_error"}
 
@@ -149,6 +150,8 @@ def add_problems(app: FastAPI, desk: HelpDesk) -> None:
 
     def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
+        if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's for a body that is not even text
+            return as_response(desk.problem(422, "invalid", _NOT_JSON), route_path(request.scope))
         kind = HTTPStatus(error.status_code).name.lower()
         return as_response(
             desk.problem(error.status_code, kind, error.detail), route_path(request.scope), error.headers
@@ -166,6 +169,6 @@ def _explain(errors: Sequence[Any]) -> str:
     first = errors[0]
     place = ".".join(str(part) for part in first["loc"] if part != "body")
     if first["type"] == "json_invalid":
-        return "The body is not JSON. Send a JSON object with the content type application/json."
+        return _NOT_JSON
     shown = place.encode("ascii", "replace").decode()[:_MOST_SHOWN]
     return f"{shown or 'The body'}: {first['msg']}. The fields are described at /docs."
