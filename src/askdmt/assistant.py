@@ -21,6 +21,7 @@ from askdmt.answering.extractive import Composed, compose
 from askdmt.conversation import Conversation
 from askdmt.decisions import Decision
 from askdmt.encoder import Encoder, Vectors
+from askdmt.errors import SettingsError
 from askdmt.guardrails.input_guard import InputGuard, Reading, Verdict
 from askdmt.guardrails.language import JUDGED, detect_language
 from askdmt.guardrails.normalise import normalise
@@ -30,7 +31,7 @@ from askdmt.knowledge.search import NOTHING_FOUND, Findings, Search
 from askdmt.knowledge.sections import SUPPORT_FILE, Knowledge, load_knowledge
 from askdmt.reply import Reply, SupportLine
 from askdmt.resources import content_folder
-from askdmt.sentences import split_sentences
+from askdmt.sentences import pieces
 from askdmt.settings import Settings, load_settings
 from askdmt.support import SupportDirectory, load_support
 from askdmt.wording import Wording, languages, load_wording
@@ -111,11 +112,16 @@ class Assistant:
         """
         settings = settings or load_settings()
         shipped = content_folder("knowledge")
-        knowledge = load_knowledge(settings.knowledge or shipped)
+        beside = (shipped,) if settings.knowledge and settings.knowledge_beside else ()
+        knowledge = load_knowledge(settings.knowledge or shipped, *beside)
         own_support = knowledge.folder / SUPPORT_FILE
         support = load_support(own_support if own_support.is_file() else shipped / SUPPORT_FILE)
         support.region(settings.region)
         load_wording(settings.language)
+        if unknown := sorted(set(settings.languages) - set(languages())):
+            raise SettingsError(
+                f"There are no replies in '{unknown[0]}'.", f"Known languages: {', '.join(languages())}."
+            )
         encoder = Encoder(settings.encoder, cache=settings.cache)
         index = open_index(
             knowledge, encoder, settings.cache, chroma_url=settings.chroma_url, rebuild=rebuild, progress=progress
@@ -154,11 +160,7 @@ class Assistant:
     def stream(self, said: Said, *, region: str | None = None, trace: bool = False) -> Iterator[str | Reply]:
         """Yield the reply's text by sentences, each already checked, and at last the Reply itself."""
         reply = self.reply(said, region=region, trace=trace)
-        position = 0
-        for sentence in split_sentences(reply.text):
-            end = reply.text.index(sentence, position) + len(sentence)
-            yield reply.text[position:end]
-            position = end
+        yield from pieces(reply.text)
         yield reply
 
     def safe_reply(self, reason: str, region: str | None = None, trace: Mapping[str, Any] | None = None) -> Reply:
@@ -353,7 +355,8 @@ class Assistant:
         if decision in (Decision.ANSWER, Decision.NOT_IN_SOURCES, Decision.PERSONAL_ADVICE):
             return self.settings.language
         found = detect_language(turn.reading.message.text)
-        return found if found != "en" and found in languages() else self.settings.language
+        offered = self.settings.languages or languages()
+        return found if found != "en" and found in offered else self.settings.language
 
     def _values(self, region: str, wording: Wording) -> dict[str, str]:
         return {

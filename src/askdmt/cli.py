@@ -127,13 +127,14 @@ def serve(
     region: Region = None,
     knowledge: KnowledgeFolder = None,
 ) -> None:
-    """Serve the chat page."""
+    """Serve the chat page and the API; it answers once the models are loaded."""
     from askdmt.settings import load_settings
     from askdmt.web.server import check_port, run
+    from askdmt.web.warming import AssistantSource
 
     settings = load_settings(host=host, port=port, region=region, knowledge=knowledge)
     check_port(settings.host, settings.port)
-    run(_load(settings))
+    run(AssistantSource(lambda: _load(settings)), settings)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 # A sentence ends at . ! or ? (with closing quotes) before white space and something that can open the next one,
 # or at a line break; an abbreviation or a single initial does not end one.
@@ -27,3 +28,12 @@ def split_sentences(text: str) -> list[str]:
     if begun.strip():
         sentences.append(begun.strip())
     return sentences
+
+
+def pieces(text: str) -> Iterator[str]:
+    """Yield a text sentence by sentence, with the white space before each; joined, they are the text up to its end."""
+    position = 0
+    for sentence in split_sentences(text):
+        end = text.index(sentence, position) + len(sentence)
+        yield text[position:end]
+        position = end

@@ -25,7 +25,7 @@ CONFIG_FILE = "askdmt.toml"
 _PREFIX = "ASKDMT_"
 _CONFIG_VARIABLE = "ASKDMT_CONFIG"
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
-_LEAST_CONTRAST = 4.5  # WCAG 2.2, 1.4.3
+_LEAST_CONTRAST = 5.5  # with white; on the page's tinted grounds that leaves the 4.5 of WCAG 2.2, 1.4.3
 _TABLE = re.compile(r"(<!-- settings -->\n).*(<!-- /settings -->)", re.DOTALL)
 
 
@@ -137,8 +137,8 @@ class Settings(BaseSettings):
         description="Questions that are answered or wait at the same time; one more is told to come back.",
     )
     rate_limit: str = Field(
-        "30/minute", pattern=r"^(\d+/(\d+ )?(second|minute|hour|day)s?)?$",
-        description="Questions that one visitor may ask in a time, such as `30/minute`; empty means no limit.",
+        "30/minute", pattern=r"^(off|[1-9]\d*/([1-9]\d* )?(second|minute|hour|day)s?)$",
+        description="Questions that one visitor may ask in a time, such as `30/minute`; `off` means no limit.",
     )  # fmt: skip
     rate_limit_storage: str = Field(
         "memory://", pattern=r"^(memory://|rediss?://.+)$", repr=False,

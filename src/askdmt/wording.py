@@ -90,6 +90,8 @@ class Replies(_Strict):
     timeout: str
     unsure: str
     rate_limited: str
+    starting: str
+    busy: str
 
 
 class SupportWords(_Strict):
@@ -171,6 +173,11 @@ class Wording(_Strict):
     suggestions: Suggestions
     deployment: DeploymentWords
     page: PageWords
+
+    def with_page(self, title: str, tagline: str) -> Wording:
+        """Return the texts with the operator's title and tagline of the pages, where they are not empty."""
+        given = {name: text for name, text in (("title", title), ("tagline", tagline)) if text}
+        return self.model_copy(update={"page": self.page.model_copy(update=given)}) if given else self
 
     def fixed(self, decision: Decision, variant: str | None = None, **values: str) -> str:
         """Return the fixed text of a decision; an unknown `variant` gives the decision's first."""

@@ -26,7 +26,7 @@ def standin() -> StandIn:
 
 @pytest.fixture(scope="module")
 def address(standin: StandIn) -> Iterator[str]:
-    with serving(create_app(standin)) as where:
+    with serving(create_app(standin, standin.settings)) as where:
         yield where
 
 

@@ -35,14 +35,14 @@ class StandIn:
     """Has what the page uses of an Assistant; `hold` keeps answers back until it is set."""
 
     def __init__(self, **settings: Any) -> None:
-        self.settings = Settings(**{"region": "gb", **settings})
+        self.settings = Settings(**{"region": "gb", "rate_limit": "off", **settings})
         self.knowledge = load_knowledge(content_folder("knowledge"))
         self.support = load_support(content_folder("knowledge") / SUPPORT_FILE)
         self.hold = threading.Event()
         self.hold.set()
         self.asked: list[tuple[list[Mapping[str, Any]], str | None]] = []
 
-    def reply(self, said: Sequence[Mapping[str, Any]], *, region: str | None = None) -> Reply:
+    def reply(self, said: Sequence[Mapping[str, Any]], *, region: str | None = None, **_: Any) -> Reply:
         self.asked.append((list(said), region))
         question = said[-1]["content"]
         self.hold.wait(timeout=60)

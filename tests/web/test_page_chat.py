@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from standin import StandIn
 
 from askdmt.decisions import Decision
-from askdmt.web.chat import MOST_TURNS, Chat, Turn
+from askdmt.web.chat import MOST_TURNS, Chat, Turn, View
+from askdmt.web.problems import HelpDesk
+from askdmt.web.replies import Replies
+from askdmt.web.warming import AssistantSource
+
+
+def chat_over(standin: StandIn) -> Chat:
+    source = AssistantSource.of(standin)
+    return Chat(Replies(source, HelpDesk(standin.settings, source), standin.settings))
 
 
 @pytest.fixture(scope="module")
@@ -17,15 +27,22 @@ def small() -> StandIn:
 @pytest.fixture
 def chat(small: StandIn) -> Chat:
     small.asked.clear()
-    return Chat(small)
+    return chat_over(small)
+
+
+def views(chat: Chat, question: str, turns: tuple[Turn, ...] = (), region: str = "gb") -> list[View]:
+    async def collect() -> list[View]:
+        return [view async for view in chat.ask(question, turns, region, "192.0.2.1")]
+
+    return asyncio.run(collect())
 
 
 def ask(chat: Chat, question: str, turns: tuple[Turn, ...] = (), region: str = "gb") -> tuple[Turn, ...]:
-    return list(chat.ask(question, turns, region))[-1].turns
+    return views(chat, question, turns, region)[-1].turns
 
 
 def test_the_question_is_shown_before_the_answer(chat: Chat) -> None:
-    looking, answered = chat.ask("What is DMT?", (), "gb")
+    looking, answered = views(chat, "What is DMT?")
     assert (looking.pending, looking.turns, looking.last_reply) == ("What is DMT?", (), None)
     assert answered.pending == ""
     assert answered.last_reply is not None
@@ -51,7 +68,7 @@ def test_an_error_gives_the_safe_reply_with_help_lines_and_disclaimer(
 
 
 def test_an_empty_message_asks_nothing(chat: Chat, small: StandIn) -> None:
-    (view,) = chat.ask("  \n", (), "gb")
+    (view,) = views(chat, "  \n")
     assert (view.turns, view.notice, small.asked) == ((), chat.wording.page.message_placeholder, [])
 
 
@@ -74,8 +91,8 @@ def test_an_unknown_region_falls_back_to_the_operators(chat: Chat, region: objec
 
 
 def test_suggestions_follow_the_reply_and_stop_in_danger(chat: Chat) -> None:
-    start, refused = chat.clear(), list(chat.ask("which dose?", (), "gb"))[-1]
-    looking, crisis = chat.ask("a crisis", (), "gb")
+    start, refused = chat.clear(), views(chat, "which dose?")[-1]
+    looking, crisis = views(chat, "a crisis")
     assert chat.suggestions(start) == chat.wording.suggestions.default
     assert chat.suggestions(refused) == chat.wording.suggestions.refusal
     assert chat.suggestions(looking) == chat.suggestions(crisis) == ()
@@ -85,3 +102,20 @@ def test_stopping_keeps_the_turns_and_clearing_does_not(chat: Chat) -> None:
     turns = ask(chat, "What is DMT?")
     assert (chat.stop(turns).turns, chat.stop(turns).notice) == (turns, chat.wording.page.stopped)
     assert (chat.clear().turns, chat.clear().notice) == ((), chat.wording.page.cleared)
+
+
+def test_a_visitor_who_asks_too_often_reads_when_to_come_back_and_where_help_is() -> None:
+    chat = chat_over(StandIn(rate_limit="1/hour"))
+
+    async def twice() -> View:
+        async for view in chat.ask("What is DMT?", (), "gb", "192.0.2.1"):
+            turns = view.turns
+        async for view in chat.ask("What is DMT?", turns, "us", "192.0.2.1"):
+            last = view
+        return last
+
+    reply = asyncio.run(twice()).turns[-1].reply
+    assert "seconds" in reply.body
+    assert "{" not in reply.body
+    assert reply.disclaimer in reply.text
+    assert any(line.region == "United States" for line in reply.support)

@@ -25,7 +25,7 @@ QUESTIONS = {
 
 @pytest.fixture(scope="module")
 def real_address(assistant: Assistant) -> Iterator[str]:
-    with serving(create_app(assistant)) as where:
+    with serving(create_app(assistant, assistant.settings)) as where:
         yield where
 
 

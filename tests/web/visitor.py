@@ -17,7 +17,9 @@ from playwright.sync_api import Page
 def serving(app: Any) -> Iterator[str]:
     """Serve an application in a thread; give its address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            app, access_log=False, log_level="warning", proxy_headers=False, timeout_graceful_shutdown=1
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()

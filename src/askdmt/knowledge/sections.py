@@ -121,21 +121,33 @@ class Knowledge:
         return hashlib.sha256(repr(content).encode()).hexdigest()
 
 
-def load_knowledge(folder: Path) -> Knowledge:
-    """Read every section of a folder.
+def load_knowledge(folder: Path, *beside: Path) -> Knowledge:
+    """Read every section of a folder, and of others that stand beside it.
 
     Raises:
-        ContentError: the folder is missing or empty, or a file is broken; names the file and what to correct.
+        ContentError: a folder is missing or empty, a file is broken, or two say different things under one name; names
+            the file and what to correct.
     """
+    sections = sorted(
+        (section for place in (folder, *beside) for section in _read_sections(place)), key=lambda section: section.order
+    )
+    sources: dict[str, Source] = {}
+    for path in (place / SOURCES_FILE for place in (folder, *beside)):
+        own = read_sources(path)
+        if differing := next((key for key in sorted(own.keys() & sources) if own[key] != sources[key]), None):
+            raise ContentError(f"{path}: the source '{differing}' stands elsewhere with other words.", "Rename it.")
+        sources |= own
+    _check_references(sections, sources)
+    return Knowledge(tuple(sections), sources, folder)
+
+
+def _read_sections(folder: Path) -> list[Section]:
     if not folder.is_dir():
         raise ContentError(f"The knowledge folder {folder} does not exist.", "Correct the setting 'knowledge'.")
     paths = sorted(path for path in folder.glob("*.md") if path.name != "README.md")
     if not paths:
         raise ContentError(f"The knowledge folder {folder} has no sections.", "Add Markdown files with front matter.")
-    sections = sorted((read_section(path) for path in paths), key=lambda section: section.order)
-    sources = read_sources(folder / SOURCES_FILE)
-    _check_references(sections, sources)
-    return Knowledge(tuple(sections), sources, folder)
+    return [read_section(path) for path in paths]
 
 
 def read_section(path: Path) -> Section:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from askdmt.reply import Reply
-from askdmt.wording import Wording, load_wording
-
-if TYPE_CHECKING:
-    from askdmt.assistant import Assistant
-
-log = logging.getLogger(__name__)
+from askdmt.web.problems import Unavailable
+from askdmt.web.replies import Replies
+from askdmt.wording import Wording
 
 MOST_TURNS = 30  # turns that a page keeps in view and in the session; older ones are dropped
 
@@ -43,23 +38,23 @@ class View:
 class Chat:
     """What the page's controls do; holds nothing of a visitor, who brings the turns so far."""
 
-    def __init__(self, assistant: Assistant) -> None:
-        self.assistant = assistant
+    def __init__(self, replies: Replies) -> None:
+        self.replies = replies
 
     @property
     def wording(self) -> Wording:
-        """The page's own language."""
-        return load_wording(self.assistant.settings.language)
+        """The page's own words."""
+        return self.replies.desk.wording
 
-    def ask(self, question: str, turns: tuple[Turn, ...], region: str) -> Iterator[View]:
+    async def ask(self, question: str, turns: tuple[Turn, ...], region: str, address: str) -> AsyncIterator[View]:
         """Yield the page while the answer is looked for, and the page with the answer."""
         words = self.wording.page
         if not question.strip():
             yield View(turns, notice=words.message_placeholder)
             return
         yield View(turns, pending=question, notice=words.working)
-        reply = self._reply(question, turns, region)
-        kept = question[: self.assistant.settings.max_characters]
+        reply = await self._reply(question, turns, self.known_region(region), address)
+        kept = question[: self.replies.settings.max_characters]
         yield View((*turns, Turn(kept, reply))[-MOST_TURNS:])
 
     def stop(self, turns: tuple[Turn, ...]) -> View:
@@ -78,17 +73,15 @@ class Chat:
 
     def known_region(self, region: object) -> str:
         """Return the region if there are help lines for it, else the operator's."""
-        known = isinstance(region, str) and region in self.assistant.support.regions
-        return str(region) if known else self.assistant.settings.region
+        known = isinstance(region, str) and region in self.replies.desk.support.regions
+        return str(region) if known else self.replies.settings.region
 
-    def _reply(self, question: str, turns: tuple[Turn, ...], region: str) -> Reply:
-        region = self.known_region(region)
+    async def _reply(self, question: str, turns: tuple[Turn, ...], region: str, address: str) -> Reply:
         said = [*(message for turn in turns for message in _messages(turn)), {"role": "user", "content": question}]
         try:
-            return self.assistant.reply(said, region=region)
-        except Exception as error:
-            log.error("answering on the page failed: %s", type(error).__name__)  # the message may quote the visitor
-            return self.assistant.safe_reply("error", region)
+            return await self.replies.ask(said, channel="page", address=address, region=region)
+        except Unavailable as unavailable:
+            return self.replies.desk.reply(unavailable.reason, seconds=unavailable.seconds, region=region)
 
 
 def _messages(turn: Turn) -> list[dict[str, str]]:

@@ -5,21 +5,17 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Callable
+
+from askdmt.web.asgi import App, Message, Receive, Send, route_path
 
 log = logging.getLogger(__name__)
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
 Dress = Callable[[str], str]
 
 # Gradio's own routes that the page needs. Uploads, files, runs, monitoring and the rest stay shut.
 _NEEDED = re.compile(r"/gradio_api/(queue/(join|data)|app_id|cancel|reset|startup-events|heartbeat/[^/]+|theme\.css)/?")
 _GRADIO = re.compile(r"/(gradio_api|monitoring|config|login|logout|svelte|pwa_icon|manifest\.json)(/.*)?")
-_MOST_BYTES = 256 * 1024  # of a request's body; a question is far shorter
 _SCRIPT = re.compile(r"<script\b")
 
 _HEADERS = {
@@ -41,21 +37,26 @@ _POLICY = (
 
 
 class Guarded:
-    """ASGI middleware around the whole application; `dress` finishes the HTML of the page."""
+    """ASGI middleware around the whole application.
 
-    def __init__(self, app: App, dress: Dress) -> None:
+    `dress` finishes the HTML of the page; `failed` gives what is answered when a request fails.
+    """
+
+    def __init__(self, app: App, dress: Dress, failed: Callable[[Message], App]) -> None:
         self.app = app
         self.dress = dress
+        self.failed = failed
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer one request; what fails is a bare 500, and only the error's type is logged."""
+        """Answer one request; of what fails, only the error's type is logged."""
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
             return
-        response = _Response(send, self.dress if scope["path"] == "/" and scope["method"] == "GET" else None)
-        if refused := _refusal(scope):
-            await response.plain(refused)
+        path = route_path(scope)
+        response = _Response(send, self.dress if path == "/" and scope["method"] == "GET" else None)
+        if _GRADIO.fullmatch(path) and not _NEEDED.fullmatch(path):
+            await response.plain(404)
             return
         if response.dress:  # the page is changed below, so it must come uncompressed
             scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]}
@@ -64,21 +65,8 @@ class Guarded:
         except Exception as error:
             log.error("a request failed: %s", type(error).__name__)
             if not response.started:
-                await response.plain(500)
-
-
-def _refusal(scope: Message) -> int | None:
-    """Return the status with which a request is turned away, if it is."""
-    path, headers = scope["path"], dict(scope["headers"])
-    if _GRADIO.fullmatch(path) and not _NEEDED.fullmatch(path):
-        return 404
-    if scope["method"] not in ("GET", "HEAD"):
-        length = headers.get(b"content-length", b"")
-        if not length.isdigit():
-            return 411
-        if int(length) > _MOST_BYTES:
-            return 413
-    return None
+                response.dress = None
+                await self.failed(scope)(scope, receive, response)
 
 
 class _Response:
@@ -128,6 +116,10 @@ class _Response:
         return self.dress is not None and self.start["status"] == 200 and kind.startswith(b"text/html")
 
     def _headers(self, given: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Add the headers; a route that brings a content security policy of its own knows which others it needs."""
+        names = {name.lower() for name, _ in given}
         own = {**_HEADERS, "content-security-policy": _POLICY.format(nonce=self.nonce)}
-        kept = [(name.lower(), value) for name, value in given if name.lower().decode() not in own]
-        return [*kept, *((name.encode(), value.encode()) for name, value in own.items())]
+        added = {name.encode(): value.encode() for name, value in own.items()}
+        if b"content-security-policy" in names:
+            added = {name: value for name, value in added.items() if name not in names | {b"x-frame-options"}}
+        return [*((name, value) for name, value in given if name.lower() not in added), *added.items()]

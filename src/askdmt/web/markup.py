@@ -91,6 +91,13 @@ def help_link(wording: Wording) -> str:
     return f'<a class="to-help" href="#help">{escape(wording.page.help_heading)}</a>'
 
 
+def waiting(reply: Reply, wording: Wording) -> str:
+    """Return what is shown while the server starts: what is going on, the help lines and the disclaimer."""
+    text = f"<h1>{escape(wording.page.title)}</h1><p>{escape(reply.body)}</p>"
+    lines = f"{help_heading(wording)}{help_lines(reply.support, wording)}"
+    return f'<main class="waiting">{text}{lines}<p class="disclaimer">{escape(reply.disclaimer)}</p></main>'
+
+
 def without_scripts(wording: Wording, lines: Sequence[SupportLine]) -> str:
     """Return what a browser without scripts shows: the notice and the help lines."""
     page = wording.page

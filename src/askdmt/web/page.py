@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from askdmt.web import markup
 from askdmt.web.chat import Chat, Turn, View
-
-if TYPE_CHECKING:
-    from askdmt.assistant import Assistant
+from askdmt.web.replies import Replies
 
 _MOST_EXAMPLES = 5  # buttons for questions that can be picked
 _AT_ONCE = 8  # visitors answered at the same time; the assistant has as many workers
@@ -27,27 +25,28 @@ _TEMPLATE_SIGNS = re.compile(r"[`$\\{}]")
 Update = list[Any]
 
 
-def build_page(assistant: Assistant) -> Any:
+def build_page(replies: Replies) -> Any:
     """Return the page as Gradio Blocks; the conversation lives in the visitor's session only."""
     import gradio as gr
 
-    chat = Chat(assistant)
+    chat, desk, assistant = Chat(replies), replies.desk, replies.source.current
+    assert assistant
     wording, words = chat.wording, chat.wording.page
     draft = not all(section.signed for section in assistant.knowledge.sections)
-    regions = {key: region.name for key, region in assistant.support.regions.items()}
-    start = chat.known_region(assistant.settings.region.lower())
+    regions = {key: region.name for key, region in desk.support.regions.items()}
+    start = chat.known_region(replies.settings.region.lower())
 
     def html(value: str, name: str) -> Any:
         return gr.HTML(value, elem_id=name, apply_default_css=False, js_on_load=None)
 
     def panel(region: str) -> str:
-        return markup.help_lines(assistant.support.lines(chat.known_region(region), wording.support), wording)
+        return markup.help_lines(desk.lines(chat.known_region(region)), wording)
 
     with gr.Blocks(title=words.title, analytics_enabled=False, fill_width=True) as page:
         turns = gr.State((), time_to_live=_FORGET_IDLE_AFTER)
         pending = gr.State("", time_to_live=_FORGET_IDLE_AFTER)
         with gr.Row(elem_id="askdmt-columns"):
-            html(markup.header(wording, draft=draft, failed=assistant.safe_reply("error")), "askdmt-header")
+            html(markup.header(wording, draft=draft, failed=desk.reply("error")), "askdmt-header")
             with gr.Column(elem_id="askdmt-help"):
                 html(markup.help_heading(wording), "askdmt-help-heading")
                 region = gr.HTML(
@@ -95,16 +94,27 @@ def build_page(assistant: Assistant) -> Any:
                 ),
             ]
 
-        def ask(question: str, turns: tuple[Turn, ...], region: str) -> Iterator[Update]:
-            for view in chat.ask(question or "", turns, region):
+        async def ask(question: str, turns: tuple[Turn, ...], region: str, request: Any) -> AsyncIterator[Update]:
+            async for view in chat.ask(question or "", turns, region, request.client.host):
                 yield [gr.update(value="") if view.pending else gr.skip(), *show(view)]
 
-        def ask_example(question: str, turns: tuple[Turn, ...], region: str) -> Iterator[Update]:
-            for view in chat.ask(question, turns, region):
+        async def ask_example(
+            question: str, turns: tuple[Turn, ...], region: str, request: Any
+        ) -> AsyncIterator[Update]:
+            async for view in chat.ask(question, turns, region, request.client.host):
                 yield show(view)
 
         def stopped(turns: tuple[Turn, ...], pending: str, typed: str) -> Update:
             return [gr.skip() if typed else gr.update(value=pending), *show(chat.stop(turns))]
+
+        def closed(request: Any) -> None:
+            what = [page.state_holder, request.session_hash, datetime.now()]
+            timer = threading.Timer(FORGET_CLOSED_AFTER, _forget, what)
+            timer.daemon = True
+            timer.start()
+
+        for told_who_asks in (ask, ask_example, closed):
+            told_who_asks.__annotations__["request"] = gr.Request  # by which Gradio knows to hand it in
 
         private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         asking: dict[str, Any] = {"concurrency_limit": _AT_ONCE, "concurrency_id": "ask", **private}
@@ -114,13 +124,6 @@ def build_page(assistant: Assistant) -> Any:
         clear.click(lambda: show(chat.clear()), None, shown, cancels=events, **private)
         region.change(panel, region, lines, **private)
 
-        def closed(request: Any) -> None:
-            what = [page.state_holder, request.session_hash, datetime.now()]
-            timer = threading.Timer(FORGET_CLOSED_AFTER, _forget, what)
-            timer.daemon = True
-            timer.start()
-
-        closed.__annotations__["request"] = gr.Request  # by which Gradio knows to hand it in
         page.unload(closed)
 
     page.queue(max_size=_WAITING, api_open=False)

@@ -1,27 +1,45 @@
-"""The web server: the chat page at `/`, and `/healthz`."""
+"""The web server: the chat page at `/`, the API, and what tells whether it is alive and ready."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-import re
 import socket
-from html import escape
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from askdmt import __version__
 from askdmt.errors import ServeError
-from askdmt.web import markup
-from askdmt.web.guarded import Dress, Guarded
-from askdmt.wording import load_wording
+from askdmt.web.api import api_router
+from askdmt.web.asgi import App, Message, Receive, Rooted, Send, route_path
+from askdmt.web.guarded import Guarded
+from askdmt.web.limits import BodyLimit
+from askdmt.web.openai_api import openai_router
+from askdmt.web.page_app import PageApp, page_style
+from askdmt.web.problems import HelpDesk, add_problems, as_response
+from askdmt.web.reference import POLICY as REFERENCE_POLICY
+from askdmt.web.reference import reference_page
+from askdmt.web.replies import COME_BACK_SECONDS, Replies
+from askdmt.web.warming import AssistantSource
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
-
     from askdmt.assistant import Assistant
+    from askdmt.settings import Settings
 
 _HERE = Path(__file__).parent
-_FILES = {"page.css": "text/css", "page.js": "text/javascript"}
-_PREVIEWS = re.compile(r'\s*<meta\s+(?:property="og:|name="twitter:)[^>]*>')  # Gradio's own, with a foreign image
+_FILES = {"page.js": "text/javascript", "reference.css": "text/css"}
+_ABOUT = (
+    "General information on DMT-assisted therapy for depression. Each reply carries its disclaimer: show `text` whole, "
+    "or `body`, `support` and `disclaimer` together. There are no keys; questions are counted by address."
+)
+_LAST_SECONDS = 5  # that a stop waits beyond the longest reply
 
 
 def check_port(host: str, port: int) -> None:
@@ -42,76 +60,114 @@ def check_port(host: str, port: int) -> None:
         raise ServeError(f"Cannot listen on {host}:{port}: {reason}.", mend) from None
 
 
-def create_app(assistant: Assistant) -> FastAPI:
-    """Return the web application."""
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported
-    import gradio as gr
-    from fastapi import FastAPI, Response
-    from fastapi.responses import FileResponse
+def create_app(source: Assistant | AssistantSource, settings: Settings) -> FastAPI:
+    """Return the web application; it answers `/healthz` before there is an assistant.
 
-    from askdmt.web.page import build_page
+    Raises:
+        AskDMTError: the texts or help lines cannot be read, or a setting does not fit; names the mend.
+    """
+    source = source if isinstance(source, AssistantSource) else AssistantSource.of(source)
+    desk = HelpDesk(settings, source)
+    replies = Replies(source, desk, settings)
+    page = PageApp(replies)
 
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with page.opening():
+            yield
 
-    @app.get("/healthz")
-    def healthz() -> dict[str, str]:
+    app = FastAPI(
+        title="AskDMT", version=__version__, description=_ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan
+    )
+    app.state.page = page
+
+    @app.get("/healthz", summary="Whether the process is alive", tags=["State"])
+    async def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
-    @app.get("/page/{name}", response_model=None)
-    def page_file(name: str) -> Response:
+    @app.get("/readyz", summary="Whether index, encoder and page are loaded", tags=["State"])
+    async def readyz() -> Response:
+        if page.is_open.is_set():
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "starting"}, 503, headers={"Retry-After": str(COME_BACK_SECONDS)})
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return HTMLResponse(reference_page(app.openapi()), headers={"Content-Security-Policy": REFERENCE_POLICY})
+
+    @app.get("/page/page.css", include_in_schema=False)
+    async def style() -> Response:
+        return Response(page_style(settings.colour), media_type="text/css")
+
+    @app.get("/page/{name}", response_model=None, include_in_schema=False)
+    async def page_file(name: str) -> Response:
         return FileResponse(_HERE / name, media_type=_FILES[name]) if name in _FILES else Response(status_code=404)
 
-    gr.mount_gradio_app(
-        app, build_page(assistant), path="/", footer_links=[], run_history=False, show_error=False, ssr_mode=False,
-        pwa=False, mcp_server=False, enable_monitoring=False, max_file_size=1, app_kwargs={"openapi_url": None},
-        theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
-    )  # fmt: skip
-    app.add_middleware(Guarded, dress=_dress(assistant))
+    def failed(scope: Message) -> App:
+        return as_response(desk.unavailable("error"), route_path(scope))
+
+    app.include_router(api_router(replies))
+    app.include_router(openai_router(replies))
+    app.router.default = page
+    add_problems(app, desk)
+    # The last one added is the first to see a request.
+    app.add_middleware(BodyLimit, desk=desk)
+    app.add_middleware(_ApiCors, allow_origins=settings.allowed_origins)
+    app.add_middleware(Guarded, dress=page.dress, failed=failed)
+    app.add_middleware(Rooted, root_path=settings.root_path)
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
     return app
 
 
-def run(assistant: Assistant) -> None:
-    """Serve until the process is stopped; prints the address once it listens. No request is logged."""
+class _ApiCors:
+    """Lets the listed sites read the API's answers, and nothing else."""
+
+    def __init__(self, app: App, allow_origins: Sequence[str]) -> None:
+        self.app = app
+        self.api = CORSMiddleware(
+            app, allow_origins=allow_origins, allow_methods=("GET", "POST"), allow_headers=("*",),
+            expose_headers=("Retry-After",),
+        )  # fmt: skip
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        of_api = scope["type"] == "http" and route_path(scope).startswith(("/api/", "/v1/"))
+        await (self.api if of_api else self.app)(scope, receive, send)
+
+
+def run(source: Assistant | AssistantSource, settings: Settings) -> None:
+    """Serve until the process is stopped; prints the address once it listens. No request is logged.
+
+    Raises:
+        AskDMTError: the assistant cannot be loaded; names the mend.
+    """
     import typer
     import uvicorn
 
-    settings = assistant.settings
-    app = create_app(assistant)
+    source = source if isinstance(source, AssistantSource) else AssistantSource.of(source)
+    app = create_app(source, settings)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
-                typer.echo(f"AskDMT listens on http://{settings.host}:{settings.port}")
+                typer.echo(f"AskDMT listens on http://{settings.host}:{settings.port}{settings.root_path}")
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            for route in app.routes:  # open pages hold a connection each until Gradio is told to let go
-                if stop := getattr(getattr(route, "app", None), "stop_event", None):
-                    stop.set()
+            letting_go = asyncio.create_task(app.state.page.let_go())
             await super().shutdown(sockets)
+            letting_go.cancel()
 
+    longest = settings.reply_seconds + settings.body_seconds + _LAST_SECONDS
     config = uvicorn.Config(
         app, host=settings.host, port=settings.port, access_log=False, log_level="warning", server_header=False,
-        timeout_graceful_shutdown=5,
+        proxy_headers=False, timeout_graceful_shutdown=round(longest),
     )  # fmt: skip
+    server = Server(config)
+    loading = source.start()
+    loading.add_done_callback(lambda done: setattr(server, "should_exit", server.should_exit or bool(done.exception())))
     try:
-        Server(config).run()
+        server.run()
     except KeyboardInterrupt:
         return
-
-
-def _dress(assistant: Assistant) -> Dress:
-    """Return what turns Gradio's shell into our page: language, style, script, and help lines without scripts."""
-    wording = load_wording(assistant.settings.language)
-    lines = assistant.support.lines(assistant.settings.region, wording.support)
-    head = (
-        f'<title>{escape(wording.page.title)}</title><link rel="stylesheet" href="page/page.css">'
-        '<script src="page/page.js"></script></head>'
-    )
-    without_scripts = markup.without_scripts(wording, lines)
-
-    def dress(html: str) -> str:
-        html = _PREVIEWS.sub("", html).replace('lang="en"', f'lang="{wording.language}" dir="{wording.direction}"', 1)
-        return html.replace("</head>", head, 1).replace("<gradio-app", f"{without_scripts}<gradio-app", 1)
-
-    return dress
+    if loading.done() and (error := loading.exception()):
+        raise error

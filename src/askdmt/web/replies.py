@@ -1,0 +1,120 @@
+"""The one place where every channel asks the assistant: limits before, threads around, counting after."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from anyio import CapacityLimiter, to_thread
+
+from askdmt.conversation import Conversation
+from askdmt.errors import AskDMTError
+from askdmt.reply import Reply
+from askdmt.web.limits import RateLimit
+from askdmt.web.problems import HelpDesk, Unavailable
+from askdmt.web.warming import AssistantSource
+
+if TYPE_CHECKING:
+    from askdmt.assistant import Assistant
+    from askdmt.decisions import Decision
+    from askdmt.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Channel = Literal["page", "embed", "api", "openai"]
+Messages = Sequence[Mapping[str, Any]]
+
+COME_BACK_SECONDS = 5  # after which somebody who found it starting or busy may try again
+
+
+class Metrics(Protocol):
+    """What is told of each reply; never its text."""
+
+    def replied(
+        self, decision: Decision, channel: Channel, seconds: float, milliseconds_by_stage: Mapping[str, float]
+    ) -> None:
+        """Count a reply and how long it took, in all and by stage."""
+
+    def rate_limited(self, channel: Channel) -> None:
+        """Count a visitor who was told to come back later."""
+
+
+class Replies:
+    """Answers questions of all channels over the assistant in use."""
+
+    def __init__(
+        self, source: AssistantSource, desk: HelpDesk, settings: Settings, metrics: Metrics | None = None
+    ) -> None:
+        self.source = source
+        self.desk = desk
+        self.settings = settings
+        self.metrics = metrics
+        self._rate = RateLimit(settings)
+        self._threads = CapacityLimiter(settings.max_concurrent)
+        self._taken = 0  # questions that are answered or wait
+        self._in_flight: set[asyncio.Task[Reply]] = set()
+
+    async def ask(self, said: Messages, *, channel: Channel, address: str, region: str | None = None) -> Reply:
+        """Answer the last of several messages, and wait for it; raises what `begin` does."""
+        return await (await self.begin(said, channel=channel, address=address, region=region))
+
+    async def begin(
+        self, said: Messages, *, channel: Channel, address: str, region: str | None = None
+    ) -> asyncio.Task[Reply]:
+        """Admit a question and begin to answer it; `address` is the visitor's, for the rate limit only.
+
+        The task raises nothing. It goes on to its end even if nobody waits for it, and keeps its place until then.
+
+        Raises:
+            InputError: there is no message of a visitor.
+            SettingsError: the region is unknown.
+            Unavailable: the visitor, or everybody, must come back later.
+        """
+        said = said[-self.settings.max_messages :]
+        Conversation.of(said)
+        self.desk.support.region(region or self.settings.region)
+        if wait := await self._rate.seconds_to_wait(address):
+            if self.metrics:
+                self.metrics.rate_limited(channel)
+            raise Unavailable("rate_limited", wait, region)
+        if self._taken >= self.settings.max_concurrent:
+            raise Unavailable("busy", COME_BACK_SECONDS, region)
+        self._taken += 1
+        try:
+            assistant = await self.source.ready(self.settings.warm_up_seconds)
+        except BaseException as error:
+            self._taken -= 1
+            if isinstance(error, TimeoutError | AskDMTError):
+                raise Unavailable("starting", COME_BACK_SECONDS, region) from None
+            raise
+        task = asyncio.create_task(self._answer(assistant, said, channel, region))
+        self._in_flight.add(task)
+        task.add_done_callback(self._finish)
+        return task
+
+    async def finished(self) -> None:
+        """Wait until no question is being answered."""
+        while self._in_flight:
+            await asyncio.wait(set(self._in_flight))
+
+    def _finish(self, task: asyncio.Task[Reply]) -> None:
+        self._taken -= 1
+        self._in_flight.discard(task)
+
+    async def _answer(self, assistant: Assistant, said: Messages, channel: Channel, region: str | None) -> Reply:
+        started = time.perf_counter()
+        try:
+            answer = partial(assistant.reply, said, region=region, trace=self.metrics is not None)
+            reply = await to_thread.run_sync(answer, limiter=self._threads)
+        except Exception as error:
+            log.error("answering failed: %s", type(error).__name__)  # the type only: a message may quote the visitor
+            reply = self.desk.reply("error", region=region)
+        if self.metrics:
+            stages = (reply.trace or {}).get("milliseconds", {})
+            self.metrics.replied(reply.decision, channel, time.perf_counter() - started, stages)
+        return replace(reply, trace=None)
