@@ -111,12 +111,7 @@ class Assistant:
             AskDMTError: a part is missing or broken; names the mend.
         """
         settings = settings or load_settings()
-        shipped = content_folder("knowledge")
-        beside = (shipped,) if settings.knowledge and settings.knowledge_beside else ()
-        knowledge = load_knowledge(settings.knowledge or shipped, *beside)
-        own_support = knowledge.folder / SUPPORT_FILE
-        support = load_support(own_support if own_support.is_file() else shipped / SUPPORT_FILE)
-        support.region(settings.region)
+        knowledge, support = _load_content(settings)
         load_wording(settings.language)
         if unknown := sorted(set(settings.languages) - set(languages())):
             raise SettingsError(
@@ -127,6 +122,17 @@ class Assistant:
             knowledge, encoder, settings.cache, chroma_url=settings.chroma_url, rebuild=rebuild, progress=progress
         )
         return cls(settings, encoder, InputGuard(encoder), knowledge, Search(knowledge, index), support)
+
+    def reloaded(self) -> Assistant:
+        """Return an assistant over the knowledge and help lines as they are now; it shares encoder and guard.
+
+        Raises:
+            AskDMTError: a file is missing or broken, or the index cannot be built; names the mend.
+        """
+        knowledge, support = _load_content(self.settings)
+        cache, chroma_url = self.settings.cache, self.settings.chroma_url
+        index = open_index(knowledge, self.encoder, cache, chroma_url=chroma_url)
+        return type(self)(self.settings, self.encoder, self.guard, knowledge, Search(knowledge, index), support)
 
     def reply(self, said: Said, *, region: str | None = None, trace: bool = False) -> Reply:
         """Answer a message, or the last of several messages; never raises for what a visitor wrote.
@@ -385,6 +391,17 @@ class Assistant:
             "milliseconds": {step: round(spent, 2) for step, spent in turn.milliseconds.items()},
             "knowledge": self.knowledge.digest[:12],
         }
+
+
+def _load_content(settings: Settings) -> tuple[Knowledge, SupportDirectory]:
+    """Read the sections and the help lines that the settings name."""
+    shipped = content_folder("knowledge")
+    beside = (shipped,) if settings.knowledge and settings.knowledge_beside else ()
+    knowledge = load_knowledge(settings.knowledge or shipped, *beside)
+    own_support = knowledge.folder / SUPPORT_FILE
+    support = load_support(own_support if own_support.is_file() else shipped / SUPPORT_FILE)
+    support.region(settings.region)
+    return knowledge, support
 
 
 def _near(findings: Findings) -> bool:

@@ -13,21 +13,22 @@ PRIVATE = "zanzibar-lighthouse-seventeen"
 
 BEGIN = """
 import logging, sys, threading, warnings
-import structlog
 from askdmt.settings import Settings
 from askdmt.web.logs import configure_logging
 early = logging.getLogger("early")
 early.addHandler(logging.StreamHandler())
 configure_logging(Settings(log_level={level!r}, log_format={style!r}))
-log = structlog.get_logger("askdmt.web")
+log = logging.getLogger("askdmt.web")
+def said(event, **fields):
+    log.error(event, extra=fields)
 private = sys.argv[1]
 def fail():
     raise ValueError(private)
 """
 CARELESS = [
-    "log.error('replied', decision='answer', text=private)",
-    "log.error('replied', rule=f'because of {private}')",
-    "log.error('replied', stages={f'on {private}': 1})",
+    "said('replied', decision='answer', text=private)",
+    "said('replied', rule=f'because of {private}')",
+    "said('replied', stages={f'on {private}': 1})",
     "logging.getLogger('library').error('cannot read ' + private)",
     "logging.getLogger('library').error('cannot read %s', private)",
     "logging.getLogger('library').error('%d', private)",
@@ -68,10 +69,10 @@ def test_a_careless_line_does_not_quote_the_visitor(style: str) -> None:
 
 
 def test_a_line_says_what_happened_in_fields() -> None:
-    (line,) = lines("log.info('replied', decision='answer', rule='classifier:message', milliseconds=12.5)")
+    (line,) = lines("said('replied', decision='answer', rule='classifier:message', milliseconds=12.5)")
     assert line.pop("timestamp").endswith("Z")
     assert line == {
-        "level": "info", "logger": "askdmt.web", "event": "replied", "decision": "answer",
+        "level": "error", "logger": "askdmt.web", "event": "replied", "decision": "answer",
         "rule": "classifier:message", "milliseconds": 12.5,
     }  # fmt: skip
 
@@ -84,7 +85,7 @@ def test_an_error_is_told_by_type_and_place() -> None:
 
 def test_a_librarys_warning_is_told_by_its_place() -> None:
     (line,) = lines("logging.getLogger('library').warning('cannot read ' + private)")
-    assert (line["logger"], line["where"]) == ("library", "<string>:13")
+    assert (line["logger"], line["where"]) == ("library", "<string>:14")
 
 
 def test_lines_below_the_level_are_left_out() -> None:
@@ -93,4 +94,4 @@ def test_lines_below_the_level_are_left_out() -> None:
 
 
 def test_the_console_shows_no_colours_to_a_file() -> None:
-    assert "\x1b" not in run("log.error('replied', decision='answer')", style="console")
+    assert "\x1b" not in run("said('replied', decision='answer')", style="console")

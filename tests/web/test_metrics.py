@@ -19,11 +19,12 @@ from askdmt.web.metrics import Channel, Failure, Metrics, Stage, metrics_router
 from fakes import ScriptedClassifier
 
 TODAY = date(2026, 11, 27)
+SAID = [{"role": "user", "content": "Is tap water clean?"}]
 
 
 @pytest.fixture
 def metrics() -> Metrics:
-    return Metrics(today=lambda: TODAY)
+    return Metrics(lambda: None, today=lambda: TODAY)
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:
@@ -32,7 +33,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
 
 def test_a_reply_is_counted_by_decision_and_channel_and_timed_by_stage(metrics: Metrics, quick: Assistant) -> None:
     reply = quick.reply("Is tap water clean?", trace=True)
-    Journal(metrics).replied(reply, "embed", 0.2)
+    Journal(metrics).replied(SAID, reply, "embed", 0.2)
     assert value(metrics, "askdmt_replies_total", decision="answer", channel="embed") == 1
     assert value(metrics, "askdmt_replies_total", decision="answer", channel="api") == 0
     assert value(metrics, "askdmt_reply_seconds_sum", channel="embed") == 0.2
@@ -45,7 +46,7 @@ def test_danger_is_counted_without_the_stages_it_skips(
     metrics: Metrics, quick: Assistant, classifier: ScriptedClassifier
 ) -> None:
     classifier.label = Decision.CRISIS
-    Journal(metrics).replied(quick.reply("Is tap water clean?", trace=True), "page", 0.1)
+    Journal(metrics).replied(SAID, quick.reply("Is tap water clean?", trace=True), "page", 0.1)
     assert value(metrics, "askdmt_replies_total", decision="crisis", channel="page") == 1
     assert value(metrics, "askdmt_stage_seconds_count", stage="search") == 0
     assert value(metrics, "askdmt_stage_seconds_count", stage="guard") == 1
@@ -55,7 +56,7 @@ def test_a_guard_that_fails_is_counted_by_stage(
     metrics: Metrics, quick: Assistant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quick.guard, "decide", lambda *_: 1 / 0)
-    Journal(metrics).replied(quick.reply("Is tap water clean?", trace=True), "api", 0.1)
+    Journal(metrics).replied(SAID, quick.reply("Is tap water clean?", trace=True), "api", 0.1)
     failures = {stage: value(metrics, "askdmt_guard_failures_total", stage=stage) for stage in get_args(Failure)}
     assert failures == {**dict.fromkeys(get_args(Failure), 0), "guard": 1}
 
@@ -67,22 +68,35 @@ def test_the_visitors_turned_away_are_counted(metrics: Metrics) -> None:
 
 
 def test_the_knowledge_grows_old_by_itself(quick: Assistant) -> None:
-    days = [date(2026, 11, 11)]
-    metrics = Metrics(today=lambda: days[-1])
     first, second = quick.knowledge.sections
     later = replace(second, reviewed=date(2026, 11, 10))
-    metrics.knowledge(Knowledge((first, later), {}, quick.knowledge.folder))
+    days = [date(2026, 11, 11)]
+    metrics = Metrics(lambda: Knowledge((first, later), {}, quick.knowledge.folder), today=lambda: days[-1])
+    metrics.render()
     assert value(metrics, "askdmt_knowledge_age_days") == 10
     assert value(metrics, "askdmt_knowledge_overdue_sections") == 0
     days.append(date(2027, 5, 2))
+    metrics.render()
     assert value(metrics, "askdmt_knowledge_age_days") == 182
     assert value(metrics, "askdmt_knowledge_overdue_sections") == 2
 
 
-def test_drafts_have_no_age(metrics: Metrics, quick: Assistant) -> None:
+def test_drafts_have_no_age(quick: Assistant) -> None:
     drafts = [replace(section, reviewed=None, review_due=None) for section in quick.knowledge.sections]
-    metrics.knowledge(Knowledge(tuple(drafts), {}, quick.knowledge.folder))
+    metrics = Metrics(lambda: Knowledge(tuple(drafts), {}, quick.knowledge.folder))
+    metrics.render()
     assert str(value(metrics, "askdmt_knowledge_age_days")) == "nan"
+    assert value(metrics, "askdmt_knowledge_overdue_sections") == 0
+
+
+def test_the_knowledge_in_use_is_told_by_its_hash(quick: Assistant) -> None:
+    in_use = [None, quick.knowledge]
+    metrics = Metrics(lambda: in_use[-1])
+    metrics.render()
+    assert value(metrics, "askdmt_knowledge_info", digest=quick.knowledge.digest[:12]) == 1
+    in_use.pop()
+    assert b'digest="' not in metrics.render()
+    assert str(value(metrics, "askdmt_knowledge_overdue_sections")) == "nan"
 
 
 def test_prometheus_can_read_the_page_and_every_series_is_there_from_the_start(metrics: Metrics) -> None:
@@ -96,6 +110,6 @@ def test_prometheus_can_read_the_page_and_every_series_is_there_from_the_start(m
 
 
 def test_two_servers_of_one_process_count_apart() -> None:
-    first, second = Metrics(), Metrics()
+    first, second = Metrics(lambda: None), Metrics(lambda: None)
     first.rate_limited("api")
     assert value(second, "askdmt_rate_limited_total", channel="api") == 0

@@ -26,8 +26,9 @@ _OURS = "askdmt"
 _PLAIN = "uvicorn.error"  # its messages are fixed words; what they are filled with is left out
 _FIELDS = frozenset(
     "channel decision rule milliseconds stages failure "  # of a reply
-    "result knowledge sections problem helpful deleted".split()  # of the rest
+    "result knowledge sections helpful".split()  # of the rest
 )
+_SENTENCES = frozenset(["problem"])  # on the operator's own files
 _WORD = re.compile(r"[\w.:-]{1,64}", re.ASCII)  # what a field may say: a name, never a sentence
 _MOST_FRAMES = 12
 
@@ -43,12 +44,7 @@ def configure_logging(settings: Settings) -> None:
     for logger in logging.root.manager.loggerDict.values():
         if isinstance(logger, logging.Logger):
             logger.handlers, logger.propagate = [], True
-    structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
-    logging.setLoggerClass(_OneWay)  # after structlog, whose factory sets one too
+    logging.setLoggerClass(_OneWay)
     sys.excepthook = _uncaught
     sys.unraisablehook = lambda seen: _uncaught(seen.exc_type, seen.exc_value, seen.exc_traceback)
     threading.excepthook = lambda seen: _uncaught(seen.exc_type, seen.exc_value, seen.exc_traceback)
@@ -82,8 +78,8 @@ def _without_texts(_: Any, __: str, given: EventDict) -> EventDict:
     record: logging.LogRecord = given["_record"]
     line: dict[str, Any] = {"level": record.levelname.lower(), "logger": record.name}
     if _is_ours(record):
-        line["event"] = given["event"] if given["_from_structlog"] else record.getMessage()
-        line.update((name, value) for name, value in given.items() if name in _FIELDS and _is_harmless(value))
+        line["event"] = record.getMessage()
+        line.update((name, value) for name, value in vars(record).items() if _may_be_said(name, value))
     elif record.name == _PLAIN and isinstance(record.msg, str):
         line["event"] = record.msg.strip()
     else:
@@ -91,6 +87,10 @@ def _without_texts(_: Any, __: str, given: EventDict) -> EventDict:
     if error := (given.get("exc_info") or (None, None))[1]:
         line.update(_told(error))
     return line
+
+
+def _may_be_said(name: str, value: object) -> bool:
+    return name in _SENTENCES or (name in _FIELDS and _is_harmless(value))
 
 
 def _is_harmless(value: object) -> bool:

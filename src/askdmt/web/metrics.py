@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from itertools import product
@@ -27,10 +27,14 @@ _STAGE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.
 
 
 class Metrics:
-    """The figures of one server, in a registry of their own; every series is there from the start, at 0."""
+    """The figures of one server, in a registry of their own; every series is there from the start, at 0.
 
-    def __init__(self, today: Callable[[], date] = date.today) -> None:
+    `knowledge` gives the knowledge in use, whose age is counted anew whenever the figures are asked for.
+    """
+
+    def __init__(self, knowledge: Callable[[], Knowledge | None], today: Callable[[], date] = date.today) -> None:
         self.registry = CollectorRegistry()
+        self._knowledge = knowledge
         self._today = today
         channels = get_args(Channel)
         self._replies = self._counter("replies", "Replies given", decision=tuple(Decision), channel=channels)
@@ -43,7 +47,7 @@ class Metrics:
         self._transcript_failures = self._counter("transcript_failures", "Transcripts not kept or not deleted")
         self._age = self._gauge("knowledge_age_days", "Days since the review that is longest ago")
         self._overdue = self._gauge("knowledge_overdue_sections", "Sections whose next review is overdue")
-        self._loaded = self._gauge("knowledge_loaded_timestamp_seconds", "When the knowledge in use was loaded")
+        self._state = self._gauge("knowledge_info", "The knowledge in use, by the hash of its content", "digest")
         self._gauge("build_info", "The version that runs", "version").labels(askdmt.__version__).set(1)
 
     def replied(
@@ -75,19 +79,21 @@ class Metrics:
         """Count a reload of the knowledge."""
         self._reloads.labels(result).inc()
 
-    def knowledge(self, knowledge: Knowledge) -> None:
-        """Report on this knowledge from now on; its age is counted anew whenever it is asked for."""
-        reviews = [section.reviewed for section in knowledge.sections if section.reviewed]
-        if reviews:
-            self._age.set_function(lambda: (self._today() - min(reviews)).days)
-        else:  # drafts only
-            self._age.set_function(lambda: float("nan"))
-        self._overdue.set_function(lambda: sum(section.overdue(self._today()) for section in knowledge.sections))
-        self._loaded.set(time.time())
-
     def render(self) -> bytes:
         """Return all figures in Prometheus's text format."""
+        self._describe_knowledge()
         return generate_latest(self.registry)
+
+    def _describe_knowledge(self) -> None:
+        """Set the gauges of the knowledge; not a number while there is none, or nothing in it was reviewed."""
+        knowledge, today = self._knowledge(), self._today()
+        sections = knowledge.sections if knowledge else ()
+        reviews = [section.reviewed for section in sections if section.reviewed]
+        self._age.set((today - min(reviews)).days if reviews else math.nan)
+        self._overdue.set(sum(section.overdue(today) for section in sections) if sections else math.nan)
+        self._state.clear()
+        if knowledge:
+            self._state.labels(knowledge.digest[:12]).set(1)
 
     def _counter(self, name: str, about: str, **labels: Sequence[str]) -> Counter:
         counter = Counter(f"askdmt_{name}", about, tuple(labels), registry=self.registry)

@@ -22,6 +22,7 @@ from askdmt.web.asgi import App, Message, Receive, Rooted, Send, route_path
 from askdmt.web.guarded import Guarded
 from askdmt.web.limits import BodyLimit
 from askdmt.web.openai_api import openai_router
+from askdmt.web.operations import Operations
 from askdmt.web.page_app import PageApp, page_style
 from askdmt.web.problems import HelpDesk, add_problems, as_response
 from askdmt.web.reference import POLICY as REFERENCE_POLICY
@@ -68,12 +69,13 @@ def create_app(source: Assistant | AssistantSource, settings: Settings) -> FastA
     """
     source = source if isinstance(source, AssistantSource) else AssistantSource.of(source)
     desk = HelpDesk(settings, source)
-    replies = Replies(source, desk, settings)
+    operations = Operations(source, settings)
+    replies = Replies(source, desk, settings, operations.journal)
     page = PageApp(replies)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with page.opening():
+        async with page.opening(), operations.running():
             yield
 
     app = FastAPI(
@@ -108,6 +110,7 @@ def create_app(source: Assistant | AssistantSource, settings: Settings) -> FastA
 
     app.include_router(api_router(replies))
     app.include_router(openai_router(replies))
+    operations.add_to(app)
     app.router.default = page
     add_problems(app, desk)
     # The last one added is the first to see a request.
