@@ -123,8 +123,8 @@ class Settings(BaseSettings):
         description="Messages of a conversation that are read, the last ones; older ones are left out.",
     )
     max_body_bytes: int = Field(65_536, ge=4096, le=2**24, description="Largest body of a request, in bytes.")
-    body_seconds: float = Field(
-        10.0, gt=0, le=300, description="Time limit for a request's body to arrive, in seconds."
+    request_seconds: float = Field(
+        10.0, gt=0, le=300, description="Time limit for a request to arrive, head and body each, in seconds."
     )
     reply_seconds: float = Field(20.0, gt=0, le=300, description="Time limit of one reply, in seconds.")
     warm_up_seconds: float = Field(

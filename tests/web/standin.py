@@ -40,10 +40,12 @@ class StandIn:
         self.support = load_support(content_folder("knowledge") / SUPPORT_FILE)
         self.hold = threading.Event()
         self.hold.set()
+        self.came = threading.Semaphore(0)  # one for each question that has come in
         self.asked: list[tuple[list[Mapping[str, Any]], str | None]] = []
 
     def reply(self, said: Sequence[Mapping[str, Any]], *, region: str | None = None, **_: Any) -> Reply:
         self.asked.append((list(said), region))
+        self.came.release()
         question = said[-1]["content"]
         self.hold.wait(timeout=60)
         if "explode" in question:

@@ -10,6 +10,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
+# FastAPI can report requests, what is wrong with them and every exception's text to OpenTelemetry.
+NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+
 
 def route_path(scope: Message) -> str:
     """Return a request's path below the path under which a proxy shows the server."""

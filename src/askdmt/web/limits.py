@@ -120,7 +120,7 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         try:
-            async with asyncio.timeout(self.desk.settings.body_seconds):
+            async with asyncio.timeout(self.desk.settings.request_seconds):
                 body = await self._read(scope, receive)
         except TimeoutError:
             await self._refuse("timeout", scope, receive, send)

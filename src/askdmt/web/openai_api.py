@@ -95,7 +95,7 @@ def openai_router(replies: Replies) -> APIRouter:
     async def models() -> dict[str, Any]:
         return {"object": "list", "data": [_model()]}
 
-    @router.get("/models/{name}", summary="One model", responses=_only(404))
+    @router.get("/models/{name}", summary="One model", responses=_only(404) | {422: PROBLEMS[422]})
     async def model(name: str) -> dict[str, Any]:
         _must_be_ours(name)
         return _model()

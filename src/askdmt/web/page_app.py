@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from html import escape
@@ -15,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse
 
 from askdmt.web import markup
-from askdmt.web.asgi import App, Message, Receive, Send, route_path
+from askdmt.web.asgi import NO_TELEMETRY, App, Message, Receive, Send, route_path
 from askdmt.web.replies import COME_BACK_SECONDS, Replies
 from askdmt.web.warming import in_thread
 from askdmt.wording import Wording
@@ -40,6 +41,7 @@ _COLOURED = """
   }}
 }}
 """
+_BUILDING = threading.Lock()  # Gradio notes what is being built in one place for the whole process
 _LAST_EVENTS_SECONDS = 1.0  # for finished answers to reach the pages that wait for them
 
 
@@ -102,17 +104,22 @@ class PageApp:
             await self._closing.wait()
 
     def _build(self) -> tuple[FastAPI, Any]:
+        with _BUILDING:
+            return self._build_alone()
+
+    def _build_alone(self) -> tuple[FastAPI, Any]:
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when Gradio is imported
         import gradio as gr
         from fastapi import FastAPI
 
         from askdmt.web.page import build_page
 
-        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+        app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, telemetry=NO_TELEMETRY)
         gr.mount_gradio_app(
             app, build_page(self.replies), path="/", footer_links=[], run_history=False, show_error=False,
             ssr_mode=False, pwa=False, mcp_server=False, enable_monitoring=False, max_file_size=1,
-            app_kwargs={"openapi_url": None}, root_path=self.replies.settings.root_path or None,
+            app_kwargs={"openapi_url": None, "telemetry": NO_TELEMETRY},
+            root_path=self.replies.settings.root_path or None,
             theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
         )  # fmt: skip
         mounted = (getattr(route, "app", None) for route in app.routes)

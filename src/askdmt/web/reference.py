@@ -85,7 +85,7 @@ def _words(schema: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _said(schema: Mapping[str, Any]) -> str:
-    return _paragraphs(schema.get("description", ""))
+    return _paragraphs(schema.get("description", "").partition("\n\nRaises:")[0])
 
 
 def _paragraphs(text: str) -> str:

@@ -18,7 +18,8 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from askdmt import __version__
 from askdmt.errors import ServeError
 from askdmt.web.api import api_router
-from askdmt.web.asgi import App, Message, Receive, Rooted, Send, route_path
+from askdmt.web.asgi import NO_TELEMETRY, App, Message, Receive, Rooted, Send, route_path
+from askdmt.web.connections import allow_many, impatient
 from askdmt.web.guarded import Guarded
 from askdmt.web.limits import BodyLimit
 from askdmt.web.openai_api import openai_router
@@ -79,7 +80,13 @@ def create_app(source: Assistant | AssistantSource, settings: Settings) -> FastA
             yield
 
     app = FastAPI(
-        title="AskDMT", version=__version__, description=_ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan
+        title="AskDMT",
+        version=__version__,
+        description=_ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        telemetry=NO_TELEMETRY,
     )
     app.state.page = page
 
@@ -160,12 +167,14 @@ def run(source: Assistant | AssistantSource, settings: Settings) -> None:
             await super().shutdown(sockets)
             letting_go.cancel()
 
-    longest = settings.reply_seconds + settings.body_seconds + _LAST_SECONDS
+    longest = settings.reply_seconds + settings.request_seconds + _LAST_SECONDS
     config = uvicorn.Config(
         app, host=settings.host, port=settings.port, access_log=False, log_level="warning", server_header=False,
-        proxy_headers=False, timeout_graceful_shutdown=round(longest),
+        proxy_headers=False, ws="none", http=impatient(settings.request_seconds),
+        timeout_graceful_shutdown=round(longest),
     )  # fmt: skip
     server = Server(config)
+    allow_many()
     loading = source.start()
     loading.add_done_callback(lambda done: setattr(server, "should_exit", server.should_exit or bool(done.exception())))
     try:

@@ -70,6 +70,7 @@ class AssistantSource:
 def in_thread(work: Callable[[], T]) -> Future[T]:
     """Run `work` in a thread of its own that keeps no process from ending."""
     future: Future[T] = Future()
+    future.set_running_or_notify_cancel()  # who stops waiting for it does not stop it
 
     def run() -> None:
         try:
