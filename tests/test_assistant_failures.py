@@ -112,6 +112,22 @@ def test_a_stage_that_raises_gives_the_safe_reply(
     assert "".join(map(str, sentences)) == reply.text
 
 
+@pytest.mark.parametrize(
+    ("break_it", "stage"),
+    [
+        (break_normalising, "read"), (break_reading, "read"), (break_encoder, "encode"), (break_rules, "guard"),
+        (break_classifier, "guard"), (break_guard, "guard"), (break_search, "search"), (break_composing, "compose"),
+        (break_help_topics, "compose"), (break_language, "guard"),
+    ],
+)  # fmt: skip
+def test_the_trace_of_a_safe_reply_names_the_stage_that_failed(
+    quick: Assistant, monkeypatch: pytest.MonkeyPatch, break_it: Break, stage: str
+) -> None:
+    break_it(quick, monkeypatch, RuntimeError("broken"))
+    assert quick.reply(QUESTION, trace=True).trace == {"failed": stage}
+    assert quick.reply(QUESTION).trace is None
+
+
 def test_a_broken_text_of_another_language_gives_the_safe_reply_in_the_pages_own(
     quick: Assistant, classifier: ScriptedClassifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:

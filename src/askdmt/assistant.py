@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +61,19 @@ class Turn:
     too_long: bool
     vectors: Vectors = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
     milliseconds: dict[str, float] = field(default_factory=dict)
+    failed: str = ""  # the first stage that raised
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Take a stage's time, and note it if it raises."""
+        started = time.perf_counter()
+        try:
+            yield
+        except Exception:
+            self.failed = self.failed or name
+            raise
+        finally:
+            self.milliseconds[name] = (time.perf_counter() - started) * 1000
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -97,12 +111,7 @@ class Assistant:
             AskDMTError: a part is missing or broken; names the mend.
         """
         settings = settings or load_settings()
-        shipped = content_folder("knowledge")
-        beside = (shipped,) if settings.knowledge and settings.knowledge_beside else ()
-        knowledge = load_knowledge(settings.knowledge or shipped, *beside)
-        own_support = knowledge.folder / SUPPORT_FILE
-        support = load_support(own_support if own_support.is_file() else shipped / SUPPORT_FILE)
-        support.region(settings.region)
+        knowledge, support = _load_content(settings)
         load_wording(settings.language)
         if unknown := sorted(set(settings.languages) - set(languages())):
             raise SettingsError(
@@ -113,6 +122,17 @@ class Assistant:
             knowledge, encoder, settings.cache, chroma_url=settings.chroma_url, rebuild=rebuild, progress=progress
         )
         return cls(settings, encoder, InputGuard(encoder), knowledge, Search(knowledge, index), support)
+
+    def reloaded(self) -> Assistant:
+        """Return an assistant over the knowledge and help lines as they are now; it shares encoder and guard.
+
+        Raises:
+            AskDMTError: a file is missing or broken, or the index cannot be built; names the mend.
+        """
+        knowledge, support = _load_content(self.settings)
+        cache, chroma_url = self.settings.cache, self.settings.chroma_url
+        index = open_index(knowledge, self.encoder, cache, chroma_url=chroma_url)
+        return type(self)(self.settings, self.encoder, self.guard, knowledge, Search(knowledge, index), support)
 
     def reply(self, said: Said, *, region: str | None = None, trace: bool = False) -> Reply:
         """Answer a message, or the last of several messages; never raises for what a visitor wrote.
@@ -127,7 +147,7 @@ class Assistant:
             return work.result(timeout=self.settings.reply_seconds)
         except TimeoutError:
             log.error("reply took longer than %s s", self.settings.reply_seconds)
-            return self.safe_reply("timeout", region)
+            return self.safe_reply("timeout", region, {"failed": "timeout"} if trace else None)
 
     def reply_many(
         self, many: Sequence[Said], *, region: str | None = None, trace: bool = False,
@@ -149,13 +169,14 @@ class Assistant:
         yield from pieces(reply.text)
         yield reply
 
-    def safe_reply(self, reason: str, region: str | None = None) -> Reply:
+    def safe_reply(self, reason: str, region: str | None = None, trace: Mapping[str, Any] | None = None) -> Reply:
         """Return the reply, with help lines, for when nothing was decided; `reason` is error, timeout or unsure."""
         wording = load_wording(self.settings.language)
         return wording.reply(
             Decision.NOT_IN_SOURCES,
             getattr(wording.replies, reason),
             support=self.support.lines(region or self.settings.region, wording.support),
+            trace=trace,
         )
 
     # The turn
@@ -182,18 +203,22 @@ class Assistant:
             self._encode(turns)
         except Exception as error:
             log.error("encoding failed: %s", type(error).__name__)
+            for turn in turns:
+                turn.failed = "encode"
 
     def _finish_safely(self, turn: Turn | None, region: str, trace: bool) -> Reply:
-        try:
-            if turn is None:
-                return self.safe_reply("unsure", region)
-            return self._finish(turn, trace)
-        except Exception as error:
-            log.error("answering failed: %s", type(error).__name__)
-            return self.safe_reply("unsure", region)
+        failed = "read"
+        if turn:
+            try:
+                return self._finish(turn, trace)
+            except Exception as error:
+                log.error("answering failed: %s", type(error).__name__)
+                failed = turn.failed or "compose"
+        return self.safe_reply("unsure", region, {"failed": failed} if trace else None)
 
     def _read(self, conversation: Conversation, region: str) -> Turn:
         """Normalise the message; of one that is too long, its two ends are read for danger."""
+        started = time.perf_counter()
         limit = self.settings.max_characters
         text = conversation.last
         too_long = len(text) > limit
@@ -201,7 +226,9 @@ class Assistant:
             text = f"{text[: limit // 2]}\n{text[-limit // 2 :]}"
         before = tuple(normalise(message[:limit]).text for message in conversation.before)
         reading = self.guard.read(text, before)
-        return Turn(Conversation(reading.message.text, before), region, reading, before[-_EARLIER_READ:], too_long)
+        turn = Turn(Conversation(reading.message.text, before), region, reading, before[-_EARLIER_READ:], too_long)
+        turn.milliseconds["read"] = (time.perf_counter() - started) * 1000
+        return turn
 
     def _encode(self, turns: Sequence[Turn]) -> None:
         """Turn all texts of all turns into vectors, in one encoder pass, each different text once."""
@@ -228,19 +255,16 @@ class Assistant:
         return self._compose(turn, verdict, decision, findings, trace)
 
     def _judge(self, turn: Turn) -> Verdict:
-        started = time.perf_counter()
-        verdict = self.guard.decide(turn.reading, turn.vectors[: len(turn.reading.texts)])
-        turn.milliseconds["guard"] = (time.perf_counter() - started) * 1000
-        return verdict
+        with turn.stage("guard"):
+            return self.guard.decide(turn.reading, turn.vectors[: len(turn.reading.texts)])
 
     def _search(self, turn: Turn) -> Findings:
-        started = time.perf_counter()
-        findings = self._find(turn.question, turn.vectors[len(turn.reading.texts)])
-        if turn.question != turn.reading.message.text:  # a follow-up may stand well enough by itself
-            alone = self._find(turn.reading.message.text, turn.vectors[0])
-            findings = max(findings, alone, key=lambda found: found.confidence)
-        turn.milliseconds["search"] = (time.perf_counter() - started) * 1000
-        return findings
+        with turn.stage("search"):
+            findings = self._find(turn.question, turn.vectors[len(turn.reading.texts)])
+            if turn.question != turn.reading.message.text:  # a follow-up may stand well enough by itself
+                alone = self._find(turn.reading.message.text, turn.vectors[0])
+                findings = max(findings, alone, key=lambda found: found.confidence)
+            return findings
 
     def _find(self, question: str, vector: NDArray[np.float32]) -> Findings:
         """Search, with the judge's guess whether it is covered where it was trained on this very knowledge."""
@@ -259,14 +283,13 @@ class Assistant:
         return verdict.decision
 
     def _compose(self, turn: Turn, verdict: Verdict, decision: Decision, findings: Findings, trace: bool) -> Reply:
-        started = time.perf_counter()
-        wording = load_wording(self._language(turn, decision))
-        composed = self._body(turn, verdict, decision, findings, wording)
-        body, support = composed.body, self._support(turn, decision, wording)
-        if not decision.is_danger and self._danger_before(turn):
-            body = f"{wording.replies.after_crisis}\n\n{body}"
-            support = self.support.lines(turn.region, wording.support)
-        turn.milliseconds["compose"] = (time.perf_counter() - started) * 1000
+        with turn.stage("compose"):
+            wording = load_wording(self._language(turn, decision))
+            composed = self._body(turn, verdict, decision, findings, wording)
+            body, support = composed.body, self._support(turn, decision, wording)
+            if not decision.is_danger and self._danger_before(turn):
+                body = f"{wording.replies.after_crisis}\n\n{body}"
+                support = self.support.lines(turn.region, wording.support)
         return wording.reply(
             decision,
             body,
@@ -368,6 +391,17 @@ class Assistant:
             "milliseconds": {step: round(spent, 2) for step, spent in turn.milliseconds.items()},
             "knowledge": self.knowledge.digest[:12],
         }
+
+
+def _load_content(settings: Settings) -> tuple[Knowledge, SupportDirectory]:
+    """Read the sections and the help lines that the settings name."""
+    shipped = content_folder("knowledge")
+    beside = (shipped,) if settings.knowledge and settings.knowledge_beside else ()
+    knowledge = load_knowledge(settings.knowledge or shipped, *beside)
+    own_support = knowledge.folder / SUPPORT_FILE
+    support = load_support(own_support if own_support.is_file() else shipped / SUPPORT_FILE)
+    support.region(settings.region)
+    return knowledge, support
 
 
 def _near(findings: Findings) -> bool:

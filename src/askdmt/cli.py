@@ -1,4 +1,4 @@
-"""The command line: `askdmt serve | ask | chat | batch | index | why | knowledge check | ingest | eval`."""
+"""The command line: `askdmt serve | ask | chat | batch | index | why | knowledge | ingest | transcripts | eval`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from askdmt.assistant import Assistant
     from askdmt.evaluation.runner import Result
+    from askdmt.transcripts.store import Transcripts
 
 app = typer.Typer(
     help="Patient information on DMT-assisted therapy for depression: cited answers behind guardrails.",
@@ -28,6 +29,8 @@ app = typer.Typer(
 )
 knowledge_app = typer.Typer(help="The reviewed knowledge.", no_args_is_help=True)
 app.add_typer(knowledge_app, name="knowledge")
+transcripts_app = typer.Typer(help="Redacted questions and replies, where the clinic keeps them.", no_args_is_help=True)
+app.add_typer(transcripts_app, name="transcripts")
 
 Region = Annotated[str | None, typer.Option(help="Region of the help lines, for example gb, us, international.")]
 KnowledgeFolder = Annotated[Path | None, typer.Option("--knowledge", help="Folder of sections to answer from.")]
@@ -171,6 +174,56 @@ def knowledge_check(
         show(report)
     if not report.ok:
         raise typer.Exit(1)
+
+
+@transcripts_app.command("list")
+def transcripts_list(
+    decision: Annotated[str | None, typer.Option(help="Only those with this decision.")] = None,
+    unhelpful: Annotated[bool, typer.Option(help="Only those that did not help.")] = False,
+    page: Annotated[Path | None, typer.Option(help="Write an HTML page for reviewers here instead.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the transcripts that are kept, oldest first."""
+    from askdmt.transcripts.page import as_html
+
+    kept = _transcripts().read(decision=decision, unhelpful=unhelpful)
+    if page:
+        _write_private(page, as_html(kept))
+    elif as_json:
+        typer.echo(_json([{**asdict(one), "day": one.day.isoformat()} for one in kept]))
+    else:
+        for one in kept:
+            typer.echo(f"{one.day} {one.channel} {one.decision} {one.reply_id}\n  {one.question!r}")
+
+
+@transcripts_app.command("purge")
+def transcripts_purge(
+    reply: Annotated[str | None, typer.Option(help="Delete the one of this reply's id instead.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Delete all of them instead.")] = False,
+) -> None:
+    """Delete what is older than the retention, for good; the server does so by itself every hour."""
+    kept = _transcripts()
+    deleted = kept.forget(reply) if reply or everything else kept.purge(date.today())
+    typer.echo(f"{deleted} transcripts deleted.")
+
+
+def _transcripts() -> Transcripts:
+    from askdmt.settings import load_settings
+    from askdmt.transcripts.store import Transcripts
+
+    kept = Transcripts.of(load_settings())
+    if kept is None:
+        raise InputError("No transcripts are kept.", "The setting 'transcripts_url' would turn them on.")
+    return kept
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read."""
+    try:
+        path.touch(mode=0o600)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"Cannot write {path}: {error.strerror}.", "Name another file with --page.") from error
 
 
 @app.command("eval")

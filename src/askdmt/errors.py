@@ -9,6 +9,7 @@
     ├── EncoderError        the embedding model cannot be loaded
     ├── SearchIndexError    the vector store cannot be built or read
     ├── GuardrailError      a guardrail's data are missing or broken
+    ├── TranscriptsError    the database of transcripts cannot be opened, read or written
     └── ServeError          the server cannot start (port in use)
 
 None of them ever quotes what a visitor wrote.
@@ -48,6 +49,10 @@ class SearchIndexError(AskDMTError):
 
 class GuardrailError(AskDMTError):
     """A guardrail has no data to decide with."""
+
+
+class TranscriptsError(AskDMTError):
+    """The database of transcripts cannot be opened, read or written."""
 
 
 class ServeError(AskDMTError):

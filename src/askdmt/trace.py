@@ -16,8 +16,10 @@ def print_trace(reply: Reply) -> None:
     trace = reply.trace or {}
     console = Console()
     console.print(Text(f"Decision: {reply.decision.value}", style="bold"))
-    if not trace:
-        console.print("Nothing was judged: the message was empty, too long, or a stage failed.")
+    if "rule" not in trace:
+        failed = trace.get("failed")
+        why = f"the stage {failed} failed, see the log" if failed else "the message was empty or too long"
+        console.print(f"Nothing was judged: {why}.")
         return
     console.print(Text(f"By {trace['rule']}: {trace['explanation']}"))
     if trace["judged"] != trace["decision"]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import askdmt
-from askdmt.decisions import Decision
 from askdmt.evaluation.datasets import Item, digest, load_items
 from askdmt.evaluation.metrics import Row, Share, figures, has_facts
 from askdmt.progress import bar
@@ -105,9 +104,10 @@ def _name(dataset: Path) -> str:
 
 def as_row(item: Item, reply: Reply) -> Row:
     """Return what came back, asked for with its trace; the safe reply, for which nothing was decided, is a failure."""
-    if reply.trace is None and reply.decision is Decision.NOT_IN_SOURCES:
+    trace = reply.trace or {}
+    if "failed" in trace:
         return Row(item, None, reply.body, reply.disclaimer in reply.text, failure="SafeReply")
-    scores = (reply.trace or {}).get("scores", {})
+    scores = trace.get("scores", {})
     score = scores.get(reply.decision.value) if isinstance(scores, dict) else None
     return Row(
         item,

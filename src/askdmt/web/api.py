@@ -14,8 +14,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from askdmt.reply import Reply
 from askdmt.sentences import pieces
+from askdmt.web.metrics import Channel
 from askdmt.web.problems import MEDIA_TYPE, PROBLEM_SCHEMA
-from askdmt.web.replies import Channel, Replies
+from askdmt.web.replies import Replies
 
 HEARTBEAT_SECONDS = 15.0
 EVENT_STREAM = "text/event-stream"

@@ -8,52 +8,38 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any
 
 from anyio import CapacityLimiter, to_thread
 
 from askdmt.conversation import Conversation
 from askdmt.errors import AskDMTError
 from askdmt.reply import Reply
+from askdmt.web.journal import Journal
 from askdmt.web.limits import RateLimit
+from askdmt.web.metrics import Channel
 from askdmt.web.problems import HelpDesk, Unavailable
 from askdmt.web.warming import AssistantSource
 
 if TYPE_CHECKING:
     from askdmt.assistant import Assistant
-    from askdmt.decisions import Decision
     from askdmt.settings import Settings
 
 log = logging.getLogger(__name__)
 
-Channel = Literal["page", "embed", "api", "openai"]
 Messages = Sequence[Mapping[str, Any]]
 
 COME_BACK_SECONDS = 5  # after which somebody who found it starting or busy may try again
 
 
-class Metrics(Protocol):
-    """What is told of each reply; never its text."""
-
-    def replied(
-        self, decision: Decision, channel: Channel, seconds: float, milliseconds_by_stage: Mapping[str, float]
-    ) -> None:
-        """Count a reply and how long it took, in all and by stage."""
-
-    def rate_limited(self, channel: Channel) -> None:
-        """Count a visitor who was told to come back later."""
-
-
 class Replies:
     """Answers questions of all channels over the assistant in use."""
 
-    def __init__(
-        self, source: AssistantSource, desk: HelpDesk, settings: Settings, metrics: Metrics | None = None
-    ) -> None:
+    def __init__(self, source: AssistantSource, desk: HelpDesk, settings: Settings, journal: Journal) -> None:
         self.source = source
         self.desk = desk
         self.settings = settings
-        self.metrics = metrics
+        self.journal = journal
         self._rate = RateLimit(settings)
         self._threads = CapacityLimiter(settings.max_concurrent)
         self._taken = 0  # questions that are answered or wait
@@ -79,8 +65,7 @@ class Replies:
         Conversation.of(said)
         self.desk.support.region(region or self.settings.region)
         if wait := await self._rate.seconds_to_wait(address):
-            if self.metrics:
-                self.metrics.rate_limited(channel)
+            self.journal.rate_limited(channel)
             raise Unavailable("rate_limited", wait, region)
         if self._taken >= self.settings.max_concurrent:
             raise Unavailable("busy", COME_BACK_SECONDS, region)
@@ -109,12 +94,10 @@ class Replies:
     async def _answer(self, assistant: Assistant, said: Messages, channel: Channel, region: str | None) -> Reply:
         started = time.perf_counter()
         try:
-            answer = partial(assistant.reply, said, region=region, trace=self.metrics is not None)
+            answer = partial(assistant.reply, said, region=region, trace=True)
             reply = await to_thread.run_sync(answer, limiter=self._threads)
         except Exception as error:
             log.error("answering failed: %s", type(error).__name__)  # the type only: a message may quote the visitor
-            reply = self.desk.reply("error", region=region)
-        if self.metrics:
-            stages = (reply.trace or {}).get("milliseconds", {})
-            self.metrics.replied(reply.decision, channel, time.perf_counter() - started, stages)
+            reply = replace(self.desk.reply("error", region=region), trace={"failed": "error"})
+        self.journal.replied(said, reply, channel, time.perf_counter() - started)
         return replace(reply, trace=None)

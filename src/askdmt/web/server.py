@@ -24,6 +24,7 @@ from askdmt.web.embed import embed_router
 from askdmt.web.guarded import Guarded
 from askdmt.web.limits import BodyLimit
 from askdmt.web.openai_api import openai_router
+from askdmt.web.operations import Operations
 from askdmt.web.page_app import PageApp, page_style
 from askdmt.web.problems import HelpDesk, add_problems, as_response
 from askdmt.web.reference import POLICY as REFERENCE_POLICY
@@ -70,12 +71,13 @@ def create_app(source: Assistant | AssistantSource, settings: Settings) -> FastA
     """
     source = source if isinstance(source, AssistantSource) else AssistantSource.of(source)
     desk = HelpDesk(settings, source)
-    replies = Replies(source, desk, settings)
+    operations = Operations(source, settings)
+    replies = Replies(source, desk, settings, operations.journal)
     page = PageApp(replies)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with page.opening():
+        async with page.opening(), operations.running():
             yield
 
     app = FastAPI(
@@ -117,6 +119,7 @@ def create_app(source: Assistant | AssistantSource, settings: Settings) -> FastA
     app.include_router(api_router(replies))
     app.include_router(openai_router(replies))
     app.include_router(embed_router(settings, desk, source))
+    operations.add_to(app)
     app.router.default = page
     add_problems(app, desk)
     # The last one added is the first to see a request.
