@@ -121,6 +121,10 @@ def unit() -> dict[str, list[str]]:
     return lines
 
 
+def manifests() -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(read("kubernetes.yaml")))
+
+
 def given() -> dict[str, dict[str, str]]:
     """Return the settings that each file gives, by file."""
     compose = yaml.safe_load(read("compose.yaml"))
@@ -154,10 +158,6 @@ def test_every_setting_that_a_page_names_exists() -> None:
 
 
 # Manifests
-
-
-def manifests() -> list[dict[str, Any]]:
-    return list(yaml.safe_load_all(read("kubernetes.yaml")))
 
 
 KINDS = {
