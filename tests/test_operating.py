@@ -168,7 +168,7 @@ KINDS = {
 
 def misfits(value: Any, kind: str, where: str) -> Iterator[str]:
     """Yield the places at which a manifest does not fit Kubernetes' own description of it."""
-    if inner := re.fullmatch(r"(?:list\[|dict\(str, )(.*)[\])]", kind):
+    if inner := re.fullmatch(r"(?:list\[|dict[\[(]str, )(.*)[\])]", kind):
         wanted = list if kind.startswith("list") else dict
         if not isinstance(value, wanted):
             yield f"{where} is not a {wanted.__name__}"
