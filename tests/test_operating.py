@@ -36,6 +36,10 @@ def panels() -> list[dict[str, Any]]:
     return list(json.loads(read("dashboard.json"))["panels"])
 
 
+def manifests() -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(read("kubernetes.yaml")))
+
+
 QUERIES = [rule["expr"] for rule in alerts()] + [target["expr"] for panel in panels() for target in panel["targets"]]
 
 
@@ -156,10 +160,6 @@ def test_every_setting_that_a_page_names_exists() -> None:
 # Manifests
 
 
-def manifests() -> list[dict[str, Any]]:
-    return list(yaml.safe_load_all(read("kubernetes.yaml")))
-
-
 KINDS = {
     "ConfigMap": "V1ConfigMap", "Deployment": "V1Deployment", "Service": "V1Service", "StatefulSet": "V1StatefulSet",
     "PodDisruptionBudget": "V1PodDisruptionBudget", "NetworkPolicy": "V1NetworkPolicy",
@@ -168,7 +168,7 @@ KINDS = {
 
 def misfits(value: Any, kind: str, where: str) -> Iterator[str]:
     """Yield the places at which a manifest does not fit Kubernetes' own description of it."""
-    if inner := re.fullmatch(r"(?:list\[|dict\(str, )(.*)[\])]", kind):
+    if inner := re.fullmatch(r"(?:list|dict)\[(?:str, )?(.*)\]", kind):
         wanted = list if kind.startswith("list") else dict
         if not isinstance(value, wanted):
             yield f"{where} is not a {wanted.__name__}"

@@ -22,6 +22,7 @@ from askdmt.web.asgi import NO_TELEMETRY, App, Message, Receive, Rooted, Send, r
 from askdmt.web.connections import allow_many, impatient
 from askdmt.web.guarded import Guarded
 from askdmt.web.limits import BodyLimit
+from askdmt.web.logs import configure_logging
 from askdmt.web.openai_api import openai_router
 from askdmt.web.operations import Operations
 from askdmt.web.page_app import PageApp, page_style
@@ -145,7 +146,7 @@ class _ApiCors:
 
 
 def run(source: Assistant | AssistantSource, settings: Settings) -> None:
-    """Serve until the process is stopped; prints the address once it listens. No request is logged.
+    """Serve until the process is stopped; prints the address once it listens. Of requests, only replies are logged.
 
     Raises:
         AskDMTError: the assistant cannot be loaded; names the mend.
@@ -154,6 +155,7 @@ def run(source: Assistant | AssistantSource, settings: Settings) -> None:
     import uvicorn
 
     source = source if isinstance(source, AssistantSource) else AssistantSource.of(source)
+    configure_logging(settings)
     app = create_app(source, settings)
 
     class Server(uvicorn.Server):
@@ -170,7 +172,7 @@ def run(source: Assistant | AssistantSource, settings: Settings) -> None:
     longest = settings.reply_seconds + settings.request_seconds + _LAST_SECONDS
     config = uvicorn.Config(
         app, host=settings.host, port=settings.port, access_log=False, log_level="warning", server_header=False,
-        proxy_headers=False, ws="none", http=impatient(settings.request_seconds),
+        proxy_headers=False, log_config=None, ws="none", http=impatient(settings.request_seconds),
         timeout_graceful_shutdown=round(longest),
     )  # fmt: skip
     server = Server(config)
