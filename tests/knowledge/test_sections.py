@@ -43,6 +43,33 @@ def test_sections_stand_in_their_order_and_a_readme_is_none(folder: Path) -> Non
     assert list(knowledge.passages) == ["water#1", "bread#1"]
 
 
+def test_sections_of_another_folder_stand_beside_in_one_order(folder: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    write_section(own, "parking", WATER, order=15, source="clinic")
+    (own / "sources.yaml").write_text("clinic: {title: Leaflet, publisher: Clinic, date: '2026'}\n")
+    knowledge = load_knowledge(own, folder)
+    assert [section.id for section in knowledge.sections] == ["water", "parking", "bread"]
+    assert set(knowledge.sources) == {"town", "clinic"}
+    assert knowledge.folder == own
+    assert knowledge.digest not in (load_knowledge(own).digest, load_knowledge(folder).digest)
+
+
+def test_two_folders_may_not_say_different_things_under_one_name(folder: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    write_section(own, "water", BREAD)
+    (own / "sources.yaml").write_text((folder / "sources.yaml").read_text())
+    with pytest.raises(ContentError, match="share the id 'water'"):
+        load_knowledge(own, folder)
+    (own / "water.md").rename(own / "tea.md")
+    (own / "tea.md").write_text((own / "tea.md").read_text().replace("id: water", "id: tea"))
+    assert "tea" in load_knowledge(own, folder).by_id
+    (own / "sources.yaml").write_text("town: {title: Another report, publisher: Town, date: '2026'}\n")
+    with pytest.raises(ContentError, match="the source 'town' stands elsewhere"):
+        load_knowledge(own, folder)
+
+
 def test_windows_line_ends_do_no_harm(folder: Path) -> None:
     path = folder / "water.md"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))

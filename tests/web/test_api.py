@@ -115,8 +115,8 @@ def test_what_does_not_fit_is_a_problem_that_says_what_to_correct(client: httpx.
     assert any("999" in (line["call"] or "") for line in problem["support"])
 
 
-@pytest.mark.parametrize("body", ["{", '{"text": "my secret', '"\\ud800"'])
-def test_what_is_no_json_is_a_problem_that_quotes_nothing(client: httpx.Client, body: str) -> None:
+@pytest.mark.parametrize("body", ["{", '{"text": "my secret', '"\\ud800"', b"my secret \xff"])
+def test_what_is_no_json_is_a_problem_that_quotes_nothing(client: httpx.Client, body: str | bytes) -> None:
     response = client.post("/api/reply", content=body, headers={"Content-Type": "application/json"})
     assert response.status_code == 422
     assert "secret" not in response.text

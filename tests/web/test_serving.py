@@ -23,7 +23,7 @@ from standin import StandIn
 from visitor import Visitor, serving
 
 from askdmt.assistant import Assistant
-from askdmt.errors import ContentError, EncoderError
+from askdmt.errors import ContentError, EncoderError, SettingsError
 from askdmt.settings import Settings
 from askdmt.web.server import create_app, run
 from askdmt.web.warming import AssistantSource
@@ -142,6 +142,11 @@ def test_an_encoder_that_fails_ends_the_server_too(tmp_path: Path, classifier: S
         run(AssistantSource(lambda: assistant), Settings(port=free_port()))
 
 
+def test_what_can_be_read_at_once_is_wrong_before_anything_is_loaded() -> None:
+    with pytest.raises(SettingsError, match="Known regions"):
+        create_app(AssistantSource(lambda: pytest.fail("loaded")), Settings(region="atlantis"))
+
+
 def test_another_assistant_takes_over_without_a_stop(quick: Assistant) -> None:
     source = AssistantSource.of(StandIn())
     with serving(create_app(source, Settings(region="gb"))) as address:
@@ -227,11 +232,13 @@ def test_an_answer_in_flight_reaches_the_page_before_it_stops(held: tuple[subpro
     assert open_page.getresponse().status == 200
     sent = {"data": ["What is DMT?", None, "gb"], "fn_index": asking["id"], "session_hash": "s1", "trigger_id": None}
     assert httpx.post(f"{address}/gradio_api/queue/join", json=sent).status_code == 200
-    with ThreadPoolExecutor(1) as visitor:
-        events = visitor.submit(httpx.get, f"{address}/gradio_api/queue/data?session_hash=s1", timeout=60)
-        stop_while_it_answers(process, address)
-        assert "process_completed" in events.result().text
-        assert "not medical advice" in events.result().text
+    listening = HTTPConnection(address.removeprefix("http://"), timeout=60)
+    listening.request("GET", "/gradio_api/queue/data?session_hash=s1")
+    events = listening.getresponse()
+    stop_while_it_answers(process, address)
+    received = events.read().decode()
+    assert "process_completed" in received
+    assert "not medical advice" in received
     assert process.wait(timeout=30) in (0, -signal.SIGTERM)
 
 

@@ -14,12 +14,11 @@ from playwright.sync_api import Page
 
 
 @contextmanager
-def serving(app: Any) -> Iterator[str]:
-    """Serve an application in a thread; give its address."""
+def serving(app: Any, **options: Any) -> Iterator[str]:
+    """Serve an application in a thread, with uvicorn's options; give its address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(
-            app, access_log=False, log_level="warning", proxy_headers=False, timeout_graceful_shutdown=1
-        )
+        usual = {"access_log": False, "log_level": "warning", "proxy_headers": False, "timeout_graceful_shutdown": 1}
+        config = uvicorn.Config(app, **usual, **options)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()

@@ -143,4 +143,5 @@ def page_style(colour: str) -> str:
 
 
 def _head(wording: Wording) -> str:
-    return f'<title>{escape(wording.page.title)}</title><link rel="stylesheet" href="page/page.css">'
+    no_icon = '<link rel="icon" href="data:,">'  # or browsers ask the host's root for one
+    return f'<title>{escape(wording.page.title)}</title>{no_icon}<link rel="stylesheet" href="page/page.css">'

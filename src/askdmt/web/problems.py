@@ -30,9 +30,10 @@ Reason = Literal["starting", "busy", "rate_limited", "too_long", "timeout", "err
 
 MEDIA_TYPE = "application/problem+json"
 _TYPES = "urn:askdmt:problem:"  # names, not addresses: the API's page says what each means
-_STATUS: dict[Reason, int] = {
+STATUS: dict[Reason, int] = {
     "starting": 503, "busy": 503, "rate_limited": 429, "too_long": 413, "timeout": 408, "error": 500,
 }  # fmt: skip
+_NOT_JSON = "The body is not JSON. Send a JSON object with the content type application/json."
 _MOST_SHOWN = 60  # characters of a field's name that an error repeats
 _OPENAI_TYPES = {429: "rate_limit_error", 500: "server_error", 503: "server_error"}
 
@@ -113,7 +114,7 @@ class HelpDesk:
     def unavailable(self, reason: Reason, *, seconds: int = 0, region: str | None = None) -> dict[str, Any]:
         """Return problem details whose `detail` is a fixed text."""
         body = self.reply(reason, seconds=seconds, region=region).body
-        return self.problem(_STATUS[reason], reason, body, region)
+        return self.problem(STATUS[reason], reason, body, region)
 
     def _read_support(self) -> SupportDirectory:
         shipped = content_folder("knowledge") / SUPPORT_FILE
@@ -149,6 +150,8 @@ def add_problems(app: FastAPI, desk: HelpDesk) -> None:
 
     def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
+        if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI's for a body that is not even text
+            return as_response(desk.problem(422, "invalid", _NOT_JSON), route_path(request.scope))
         kind = HTTPStatus(error.status_code).name.lower()
         return as_response(
             desk.problem(error.status_code, kind, error.detail), route_path(request.scope), error.headers
@@ -166,6 +169,6 @@ def _explain(errors: Sequence[Any]) -> str:
     first = errors[0]
     place = ".".join(str(part) for part in first["loc"] if part != "body")
     if first["type"] == "json_invalid":
-        return "The body is not JSON. Send a JSON object with the content type application/json."
+        return _NOT_JSON
     shown = place.encode("ascii", "replace").decode()[:_MOST_SHOWN]
     return f"{shown or 'The body'}: {first['msg']}. The fields are described at /docs."
