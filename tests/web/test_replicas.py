@@ -23,16 +23,12 @@ from typing import Any
 
 import httpx
 import pytest
+from visitor import free_port
 
 HERE = Path(__file__).parent
 QUESTIONS = ["Is tap water clean?", "who tests the tap water", "How is bread made?", "what makes bread dough rise"]
 MARK = "zanzibarlighthouse"  # in every question, and nowhere afterwards
 VISITORS = 8
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def answers(address: str) -> bool:
