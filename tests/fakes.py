@@ -108,7 +108,7 @@ def small_assistant(home: Path, classifier: Any, encoder: Encoder, **settings: A
     """Build an assistant over small knowledge; all but encoder, judge and knowledge is as shipped."""
     knowledge = load_knowledge(small_knowledge(home / "knowledge"))
     given = Settings(**{"knowledge": knowledge.folder, "cache": home / "cache", **settings})
-    search = Search(knowledge, open_index(knowledge, encoder, given.cache))
+    search = Search(knowledge, open_index(knowledge, encoder, given.cache, chroma_url=given.chroma_url))
     support = load_support(content_folder("knowledge") / SUPPORT_FILE)
     classifier.encoder = encoder.name
     return Assistant(given, encoder, InputGuard(encoder, classifier), knowledge, search, support)

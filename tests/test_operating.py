@@ -36,6 +36,10 @@ def panels() -> list[dict[str, Any]]:
     return list(json.loads(read("dashboard.json"))["panels"])
 
 
+def manifests() -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(read("kubernetes.yaml")))
+
+
 QUERIES = [rule["expr"] for rule in alerts()] + [target["expr"] for panel in panels() for target in panel["targets"]]
 
 

@@ -41,6 +41,7 @@ CARELESS = [
     "try: fail()\nexcept ValueError: log.exception('failed')",
     "try: fail()\nexcept ValueError: logging.getLogger('uvicorn.error').exception('failed')",
     "thread = threading.Thread(target=fail); thread.start(); thread.join()",
+    "import traceback\ntry: fail()\nexcept ValueError: traceback.print_exc()",
     "class Thing:\n    def __del__(self): fail()\nThing()",
     "fail()",
 ]
@@ -66,6 +67,7 @@ def test_a_careless_line_does_not_quote_the_visitor(style: str) -> None:
     assert [line for line in said.splitlines() if PRIVATE in line] == []
     assert said.count("a library's message") == 6  # of libraries, of which one is a warning
     assert said.count("an error was not caught") == 3
+    assert said.count("an error was printed") == 1
 
 
 def test_a_line_says_what_happened_in_fields() -> None:
@@ -81,6 +83,11 @@ def test_an_error_is_told_by_type_and_place() -> None:
     (line,) = lines("fail()")
     assert (line["event"], line["error"], line["level"]) == ("an error was not caught", "ValueError", "critical")
     assert [frame.split()[1] for frame in line["frames"]] == ["<module>", "fail"]
+
+
+def test_a_line_is_filled_in() -> None:
+    (line,) = lines("logging.getLogger('askdmt').error('reading failed: %s', 'ValueError')")
+    assert line["event"] == "reading failed: ValueError"
 
 
 def test_a_librarys_warning_is_told_by_its_place() -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import pytest
 from standin import StandIn
-from visitor import Visitor, serving
+from visitor import Visitor, free_port, serving
 
 from askdmt.assistant import Assistant
 from askdmt.errors import ContentError, EncoderError, SettingsError
@@ -32,11 +32,6 @@ from fakes import FakeEncoder, ScriptedClassifier, small_assistant
 
 HERE = Path(__file__).parent
 QUESTION = {"messages": [{"role": "user", "content": "Is tap water clean?"}]}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 # Starting

@@ -13,6 +13,12 @@ import uvicorn
 from playwright.sync_api import Page
 
 
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 @contextmanager
 def serving(app: Any, **options: Any) -> Iterator[str]:
     """Serve an application in a thread, with uvicorn's options; give its address."""

@@ -68,5 +68,32 @@ def reliability(bins: Sequence[tuple[float, Share]], label: str) -> str:
     return _svg(axes + dots, 380, 355, label)
 
 
+def curves(lines: Mapping[str, Sequence[tuple[float, float]]], axes: tuple[str, str], label: str) -> str:
+    """Return lines of (x, y) points from the origin, each with its name at its end; `axes` names x and y."""
+    points = [point for line in lines.values() for point in line]
+    most_x, most_y = (max((point[place] for point in points), default=0.0) or 1.0 for place in (0, 1))
+    drawn = [f'<path d="M60 20V300H560" fill="none" stroke="{_INK}"/>']
+    for share in (0.25, 0.5, 0.75, 1.0):
+        x, y = 60 + 500 * share, 300 - 270 * share
+        drawn.append(
+            f'<line x1="60" y1="{y:.1f}" x2="560" y2="{y:.1f}" stroke="{_GREY}"/>'
+            f'<text x="54" y="{y + 4:.1f}" text-anchor="end">{most_y * share:.3g}</text>'
+            f'<text x="{x:.1f}" y="318" text-anchor="middle">{most_x * share:.3g}</text>'
+        )
+    for place, (name, line) in enumerate(lines.items()):
+        at = [(60 + 500 * x / most_x, 300 - 270 * y / most_y) for x, y in line]
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in at)
+        dashes = f' stroke-dasharray="{4 * place} {2 * place}"' if place else ""
+        drawn.append(f'<polyline points="{path}" fill="none" stroke="{_BLUE}" stroke-width="2"{dashes}/>')
+        drawn += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{_BLUE}"/>' for x, y in at]
+        if at:
+            drawn.append(f'<text x="{at[-1][0] + 8:.1f}" y="{at[-1][1] + 4:.1f}">{escape(name)}</text>')
+    drawn.append(
+        f'<text x="310" y="340" text-anchor="middle">{escape(axes[0])}</text>'
+        f'<text transform="translate(16,160) rotate(-90)" text-anchor="middle">{escape(axes[1])}</text>'
+    )
+    return _svg("".join(drawn), 640, 350, label)
+
+
 def _svg(inside: str, width: int, height: int, label: str) -> str:
     return f'<svg role="img" aria-label="{escape(label)}" viewBox="0 0 {width} {height}" width="{width}">{inside}</svg>'

@@ -28,16 +28,11 @@ class Journal:
         self._voted: OrderedDict[str, None] = OrderedDict()
 
     def replied(self, said: Sequence[Mapping[str, Any]], reply: Reply, channel: Channel, seconds: float) -> None:
-        """Take down a reply, asked for with its trace, that took so many seconds."""
-        trace = reply.trace or {}
-        stages, failed = trace.get("milliseconds", {}), trace.get("failed")
-        self.metrics.replied(reply.decision, channel, seconds, stages)
-        if failed:
-            self.metrics.guard_failed(failed)
-        facts = {"channel": channel, "decision": reply.decision.value, "rule": trace.get("rule"), "failure": failed}
-        log.info("replied", extra={**facts, "milliseconds": round(seconds * 1000, 1), "stages": stages})
-        if self._keeper:
-            self._keeper.keep(Conversation.of(said).last, reply, channel)
+        """Take down a reply, asked for with its trace, that took so many seconds; never raises."""
+        try:
+            self._take_down(said, reply, channel, seconds)
+        except Exception as error:
+            log.error("a reply was not taken down: %s", type(error).__name__)
 
     def rate_limited(self, channel: Channel) -> None:
         """Take down that a visitor was told to come back later."""
@@ -59,3 +54,14 @@ class Journal:
         """Write what still waits to be written."""
         if self._keeper:
             self._keeper.close()
+
+    def _take_down(self, said: Sequence[Mapping[str, Any]], reply: Reply, channel: Channel, seconds: float) -> None:
+        trace = reply.trace or {}
+        stages, failed = trace.get("milliseconds", {}), trace.get("failed")
+        self.metrics.replied(reply.decision, channel, seconds, stages)
+        if failed:
+            self.metrics.guard_failed(failed)
+        facts = {"channel": channel, "decision": reply.decision.value, "rule": trace.get("rule"), "failure": failed}
+        log.info("replied", extra={**facts, "milliseconds": round(seconds * 1000, 1), "stages": stages})
+        if self._keeper:
+            self._keeper.keep(Conversation.of(said).last, reply, channel)

@@ -10,16 +10,14 @@ import logging
 import re
 import sys
 import threading
+import traceback
 from pathlib import Path
-from traceback import extract_tb
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 if TYPE_CHECKING:
-    from structlog.typing import EventDict
-
     from askdmt.settings import Settings
 
 _OURS = "askdmt"
@@ -37,7 +35,7 @@ def configure_logging(settings: Settings) -> None:
     """Send every log line of this process, and every error that nobody catches, to standard error without texts."""
     handler = logging.StreamHandler()
     handler.addFilter(_is_wanted)
-    handler.setFormatter(_formatter(settings.log_format))
+    handler.setFormatter(_Formatter(settings.log_format))
     logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
     logging.raiseExceptions = False  # a line that cannot be formatted would be printed with what it was given
     logging.captureWarnings(True)
@@ -48,6 +46,8 @@ def configure_logging(settings: Settings) -> None:
     sys.excepthook = _uncaught
     sys.unraisablehook = lambda seen: _uncaught(seen.exc_type, seen.exc_value, seen.exc_traceback)
     threading.excepthook = lambda seen: _uncaught(seen.exc_type, seen.exc_value, seen.exc_traceback)
+    traceback.print_exc = _printed  # Gradio prints the errors of its events, messages and all
+    _leave_no_core()
 
 
 class _OneWay(logging.Logger):
@@ -65,17 +65,23 @@ def _is_ours(record: logging.LogRecord) -> bool:
     return record.name.split(".")[0] == _OURS
 
 
-def _formatter(style: str) -> structlog.stdlib.ProcessorFormatter:
-    renderer: Any = structlog.processors.JSONRenderer()
-    if style == "console":
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
-    return structlog.stdlib.ProcessorFormatter(processors=[_without_texts, stamp, renderer], use_get_message=False)
+class _Formatter(logging.Formatter):
+    """Writes a line from what is known to be harmless of a record."""
+
+    def __init__(self, style: str) -> None:
+        super().__init__()
+        self._stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+        self._render: Any = structlog.processors.JSONRenderer()
+        if style == "console":
+            self._render = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = self._stamp(None, record.levelname, _without_texts(record))
+        return str(self._render(None, record.levelname, line))
 
 
-def _without_texts(_: Any, __: str, given: EventDict) -> EventDict:
-    """Return what may be written of a line, made anew from what is known to be harmless."""
-    record: logging.LogRecord = given["_record"]
+def _without_texts(record: logging.LogRecord) -> dict[str, Any]:
+    """Return what may be written of a record."""
     line: dict[str, Any] = {"level": record.levelname.lower(), "logger": record.name}
     if _is_ours(record):
         line["event"] = record.getMessage()
@@ -84,7 +90,7 @@ def _without_texts(_: Any, __: str, given: EventDict) -> EventDict:
         line["event"] = record.msg.strip()
     else:
         line.update(event="a library's message", where=f"{record.filename}:{record.lineno}")
-    if error := (given.get("exc_info") or (None, None))[1]:
+    if record.exc_info and (error := record.exc_info[1]):
         line.update(_told(error))
     return line
 
@@ -99,11 +105,24 @@ def _is_harmless(value: object) -> bool:
     return isinstance(value, bool | int | float) or bool(isinstance(value, str) and _WORD.fullmatch(value))
 
 
+def _leave_no_core() -> None:
+    """Keep the system from writing this process's memory to the disk should it crash."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def _told(error: BaseException) -> dict[str, Any]:
     """Return an error's type and where it came from, without its message, which may quote a visitor."""
-    trace = extract_tb(error.__traceback__)
+    trace = traceback.extract_tb(error.__traceback__)
     frames = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in trace]
     return {"error": type(error).__name__, "frames": frames[-_MOST_FRAMES:]}
+
+
+def _printed(*_: Any, **__: Any) -> None:
+    logging.getLogger(_OURS).error("an error was printed", exc_info=True)
 
 
 def _uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:

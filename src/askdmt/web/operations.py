@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from askdmt.transcripts.keeper import Keeper
 from askdmt.transcripts.store import Transcripts
+from askdmt.web.api import PROBLEMS
 from askdmt.web.journal import Journal
 from askdmt.web.metrics import Metrics, metrics_router
 from askdmt.web.problems import Unavailable
@@ -75,11 +76,19 @@ class Vote(BaseModel):
     helpful: bool
 
 
+def _may_answer(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the problems that a route may answer with, for its documentation."""
+    own = {401: {"description": "Not the operator's token"}, 409: {"description": "The knowledge has faults"}}
+    return {status: {**PROBLEMS[422], **PROBLEMS.get(status, {}), **own.get(status, {})} for status in statuses}
+
+
 def feedback_router(journal: Journal) -> APIRouter:
     """Return the route by which visitors say whether a reply helped."""
     router = APIRouter(tags=["Feedback"])
 
-    @router.post("/api/feedback", status_code=204, summary="Say whether a reply helped")
+    problems = _may_answer(408, 413, 422)
+
+    @router.post("/api/feedback", status_code=204, summary="Say whether a reply helped", responses=problems)
     async def feedback(vote: Vote) -> Response:
         """Take down a vote on a reply, by its `id`. It is counted once."""
         journal.voted(vote.id, helpful=vote.helpful)
@@ -92,7 +101,7 @@ def reload_router(reloader: Reloader, token: str) -> APIRouter:
     """Return the route by which an operator reloads the knowledge."""
     router = APIRouter(tags=["Operation"])
 
-    @router.post("/api/reload", summary="Reload the knowledge")
+    @router.post("/api/reload", summary="Reload the knowledge", responses=_may_answer(401, 408, 409, 413, 503))
     def reload(authorization: Annotated[str, Header()] = "") -> dict[str, Any]:
         """Check the knowledge on the disk, and answer from it from now on; if it has faults, 409 and the old stays."""
         scheme, _, given = authorization.partition(" ")

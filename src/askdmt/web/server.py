@@ -23,6 +23,7 @@ from askdmt.web.connections import allow_many, impatient
 from askdmt.web.embed import embed_router
 from askdmt.web.guarded import Guarded
 from askdmt.web.limits import BodyLimit
+from askdmt.web.logs import configure_logging
 from askdmt.web.openai_api import openai_router
 from askdmt.web.operations import Operations
 from askdmt.web.page_app import PageApp, page_style
@@ -147,7 +148,7 @@ class _ApiCors:
 
 
 def run(source: Assistant | AssistantSource, settings: Settings) -> None:
-    """Serve until the process is stopped; prints the address once it listens. No request is logged.
+    """Serve until the process is stopped; prints the address once it listens. Of requests, only replies are logged.
 
     Raises:
         AskDMTError: the assistant cannot be loaded; names the mend.
@@ -156,6 +157,7 @@ def run(source: Assistant | AssistantSource, settings: Settings) -> None:
     import uvicorn
 
     source = source if isinstance(source, AssistantSource) else AssistantSource.of(source)
+    configure_logging(settings)
     app = create_app(source, settings)
 
     class Server(uvicorn.Server):
@@ -172,7 +174,7 @@ def run(source: Assistant | AssistantSource, settings: Settings) -> None:
     longest = settings.reply_seconds + settings.request_seconds + _LAST_SECONDS
     config = uvicorn.Config(
         app, host=settings.host, port=settings.port, access_log=False, log_level="warning", server_header=False,
-        proxy_headers=False, ws="none", http=impatient(settings.request_seconds),
+        proxy_headers=False, log_config=None, ws="none", http=impatient(settings.request_seconds),
         timeout_graceful_shutdown=round(longest),
     )  # fmt: skip
     server = Server(config)
