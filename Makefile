@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help install serve test lint format check train eval load audit clean
+.PHONY: help install serve clinic test lint format check train eval load audit clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,9 @@ $(STAMP): pyproject.toml constraints.txt
 
 serve: install  ## Serve the chat page, building the index if it is not current
 	$(BIN)/askdmt serve
+
+clinic: install  ## Serve an example clinic's website with AskDMT on it, on http://localhost:8000
+	$(BIN)/python examples/clinic/serve.py
 
 test: lint check  ## Lint, check the knowledge, and run every test
 	$(BIN)/python -m pytest

@@ -159,6 +159,20 @@ class PageWords(_Strict):
     skip: str  # link past the notice to the message box
 
 
+class EmbedWords(_Strict):
+    """What the embed says besides the chat page's words."""
+
+    launcher: str  # the button on the clinic's own page
+    close: str
+    loading: str
+    unavailable: str  # on the clinic's own page, where the embed does not come up
+    notice_heading: str
+    lost: str  # the network failed; names emergency numbers, since nothing else may work
+    retry: str
+    no_script: str
+    overdue: str
+
+
 class Wording(_Strict):
     """Every fixed text of one language."""
 
@@ -173,6 +187,7 @@ class Wording(_Strict):
     suggestions: Suggestions
     deployment: DeploymentWords
     page: PageWords
+    embed: EmbedWords
 
     def with_page(self, title: str, tagline: str) -> Wording:
         """Return the texts with the operator's title and tagline of the pages, where they are not empty."""

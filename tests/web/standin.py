@@ -51,6 +51,9 @@ class StandIn:
         if "explode" in question:
             raise RuntimeError(f"cannot answer {question}")
         wording = load_wording("de" if "deutsch" in question else "en")
+        if len(question) > self.settings.max_characters:
+            limit = self.settings.max_characters
+            return wording.reply(Decision.OUT_OF_SCOPE, wording.replies.too_long.format(limit=limit))
         lines = self.support.lines(region or self.settings.region, wording.support)
         if "crisis" in question:
             body = wording.fixed(Decision.CRISIS, "self", emergency="999")

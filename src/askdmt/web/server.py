@@ -20,6 +20,7 @@ from askdmt.errors import ServeError
 from askdmt.web.api import api_router
 from askdmt.web.asgi import NO_TELEMETRY, App, Message, Receive, Rooted, Send, route_path
 from askdmt.web.connections import allow_many, impatient
+from askdmt.web.embed import embed_router
 from askdmt.web.guarded import Guarded
 from askdmt.web.limits import BodyLimit
 from askdmt.web.logs import configure_logging
@@ -118,6 +119,7 @@ def create_app(source: Assistant | AssistantSource, settings: Settings) -> FastA
 
     app.include_router(api_router(replies))
     app.include_router(openai_router(replies))
+    app.include_router(embed_router(settings, desk, source))
     operations.add_to(app)
     app.router.default = page
     add_problems(app, desk)
