@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help install serve clinic test lint format check train eval clean
+.PHONY: help install serve clinic test lint format check train eval load audit clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,12 @@ train: install  ## Train the guard's classifier from its exemplars
 eval: install  ## Measure on every published suite, and write evals/results/latest/
 	$(BIN)/askdmt eval --suite published --out evals/results/latest --floors evals/floors.json \
 	  --baseline evals/results/baseline.json --compare evals/results/baseline.json
+
+load: install  ## Let up to 64 visitors at once ask a server on this machine, and write evals/load/results/
+	$(BIN)/python evals/load/run.py
+
+audit: install  ## Look the pinned versions up in PyPI's list of known vulnerabilities
+	PYTHON=$(BIN)/python .ci/audit
 
 clean:  ## Remove what can be built again
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

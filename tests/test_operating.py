@@ -87,6 +87,14 @@ def test_every_metric_is_on_the_dashboard_or_in_an_alert(series: dict[str, set[s
     assert families == {re.sub(r"_(total|bucket|sum|count)$", "", name) for name in shown}
 
 
+def test_every_metric_and_every_alert_is_explained(series: dict[str, set[str]]) -> None:
+    page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    explained = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    metrics = {re.sub(r"_(bucket|sum|count|created)$", "", name) for name in series if not name.endswith("_created")}
+    assert {name for name in explained if name.startswith("askdmt_")} == metrics - {"up"}
+    assert {name for name in explained if name.startswith("AskDMT")} == {rule["alert"] for rule in alerts()}
+
+
 def test_alerts_say_what_happened_and_how_grave_it_is() -> None:
     for rule in alerts():
         assert set(rule) <= {"alert", "expr", "for", "labels", "annotations"}

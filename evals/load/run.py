@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def served(address: str) -> Iterator[str]:
+def served(address: str | None) -> Iterator[str]:
     """Give a ready server's address; of one that is started here if none is given."""
     if address:
         yield address
@@ -226,7 +226,7 @@ def _seconds(text: str) -> float:
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Let visitors ask a server on this machine.")
-    parser.add_argument("--address", type=_loopback, default="", help="a server that runs; else one is started")
+    parser.add_argument("--address", type=_loopback, help="a server that runs; else one is started")
     parser.add_argument("--visitors", type=_counts, default=[1, 8, 16, 32, 64], help="for example 1,16,64")
     parser.add_argument("--seconds", type=_seconds, default=60.0, help="of each step")
     parser.add_argument("--think", type=_seconds, default=10.0, help="mean seconds between a visitor's questions")

@@ -34,8 +34,8 @@ def breaking(word, function):
     def careless(*given, **named):
         if word in repr(given) + repr([getattr(one, "__dict__", "") for one in given]):
             logging.getLogger("careless.library").error("cannot read %s", given)
-            print_nothing = f"cannot read {given} {named}"
-            raise RuntimeError(print_nothing)
+            message = f"cannot read {given} {named}"
+            raise RuntimeError(message)
         return function(*given, **named)
     return careless
 
