@@ -133,10 +133,6 @@ def unit() -> dict[str, list[str]]:
     return lines
 
 
-def manifests() -> list[dict[str, Any]]:
-    return list(yaml.safe_load_all(read("kubernetes.yaml")))
-
-
 def given() -> dict[str, dict[str, str]]:
     """Return the settings that each file gives, by file."""
     compose = yaml.safe_load(read("compose.yaml"))
