@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import signal
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -14,7 +20,7 @@ from typing import Any
 import httpx
 import pytest
 from standin import StandIn
-from visitor import serving
+from visitor import free_port, serving
 
 from askdmt.assistant import Assistant
 from askdmt.decisions import Decision
@@ -28,6 +34,7 @@ from askdmt.web.server import create_app
 from askdmt.web.warming import AssistantSource
 from fakes import BREAD, FakeEncoder, ScriptedClassifier, small_assistant, write_section
 
+HERE = Path(__file__).parent
 QUESTION = {"messages": [{"role": "user", "content": "I'm Anna. What is DMT?"}]}
 TOKEN = "open-sesame"  # noqa: S105
 
@@ -47,7 +54,7 @@ def figure(http: httpx.Client, series: str) -> float:
 
 def until(happened: Callable[[], Any]) -> Any:
     """Wait for what another thread does."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 200
     while not (result := happened()):
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -274,3 +281,47 @@ def test_nobody_reloads_without_the_token(header: str | None) -> None:
 def test_without_a_token_there_is_no_reloading_over_http() -> None:
     with client() as http:
         assert http.post("/api/reload", headers={"Authorization": "Bearer x"}).status_code in (404, 405)
+
+
+def test_a_signal_reloads_the_knowledge_and_no_question_is_lost(tmp_path: Path) -> None:
+    port = free_port()
+    environment = {
+        **os.environ, "PYTHONPATH": f"{HERE.parents[1] / 'src'}:{HERE.parent}", "ASKDMT_PORT": str(port),
+        "ASKDMT_RATE_LIMIT": "off",
+    }  # fmt: skip
+    log = tmp_path / "log"
+    command = [sys.executable, str(HERE / "replica.py"), str(tmp_path)]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=log.open("wb"))
+    done = threading.Event()
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http, ThreadPoolExecutor() as threads:
+
+        def cites(question: str) -> list[str]:
+            reply = http.post("/api/reply", json={"text": question})
+            assert reply.status_code == 200
+            return [citation["section"] for citation in reply.json()["citations"]]
+
+        def is_ready() -> bool:
+            assert process.poll() is None, log.read_text()
+            try:
+                return http.get("/readyz").is_success
+            except httpx.TransportError:
+                return False
+
+        try:
+            until(is_ready)
+            asking = threads.submit(lambda: [cites("Is tap water clean?") for _ in iter(done.is_set, True)])
+            write_section(
+                tmp_path / "knowledge", "cake", BREAD.replace("Bread", "Cake"), ["How is cake made?"], order=30
+            )
+            process.send_signal(signal.SIGHUP)
+            until(lambda: "cake" in cites("How is cake made?"))
+            (tmp_path / "knowledge" / "cake.md").write_text("no front matter")
+            process.send_signal(signal.SIGHUP)
+            until(lambda: '"result": "refused"' in log.read_text())
+            assert "cake" in cites("How is cake made?")
+            done.set()
+            assert {tuple(sections) for sections in asking.result()} == {("water",)}
+        finally:
+            done.set()
+            process.terminate()
+            process.wait(timeout=60)
