@@ -9,6 +9,8 @@ from standin import StandIn
 
 from askdmt.decisions import Decision
 from askdmt.web.chat import MOST_TURNS, Chat, Turn, View
+from askdmt.web.journal import Journal
+from askdmt.web.metrics import Metrics
 from askdmt.web.problems import HelpDesk
 from askdmt.web.replies import Replies
 from askdmt.web.warming import AssistantSource
@@ -16,7 +18,7 @@ from askdmt.web.warming import AssistantSource
 
 def chat_over(standin: StandIn) -> Chat:
     source = AssistantSource.of(standin)
-    return Chat(Replies(source, HelpDesk(standin.settings, source), standin.settings))
+    return Chat(Replies(source, HelpDesk(standin.settings, source), standin.settings, Journal(Metrics(lambda: None))))
 
 
 @pytest.fixture(scope="module")
