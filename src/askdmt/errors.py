@@ -9,6 +9,7 @@
     ├── EncoderError        the embedding model cannot be loaded
     ├── SearchIndexError    the vector store cannot be built or read
     ├── GuardrailError      a guardrail's data are missing or broken
+    ├── BlockedError        a chain was to end at the input guard; has the reply to show
     ├── TranscriptsError    the database of transcripts cannot be opened, read or written
     └── ServeError          the server cannot start (port in use)
 
@@ -16,6 +17,11 @@ None of them ever quotes what a visitor wrote.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from askdmt.reply import Reply
 
 
 class AskDMTError(Exception):
@@ -49,6 +55,14 @@ class SearchIndexError(AskDMTError):
 
 class GuardrailError(AskDMTError):
     """A guardrail has no data to decide with."""
+
+
+class BlockedError(AskDMTError):
+    """The input guard let no model be asked; `reply` is what to show instead."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(f"The input guard decided '{reply.decision}'.", "Show the text of this error's reply.")
+        self.reply = reply
 
 
 class TranscriptsError(AskDMTError):
