@@ -1,4 +1,4 @@
-"""A stand-in for the output guard: it only knows sentences word for word."""
+"""Stand-ins: a judge that goes by a phrase, and an output guard that only knows sentences word for word."""
 
 from __future__ import annotations
 
@@ -7,9 +7,27 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from askdmt.decisions import Decision
+from askdmt.guardrails.classifier import Judgement
 from askdmt.sentences import split_sentences
+from fakes import ScriptedClassifier
+
+REFUSED = "How much should I take?"
 
 UNSAFE = "zorblat"  # stands in drafts for what must never be seen
+
+
+class DosingClassifier(ScriptedClassifier):
+    """Thinks `refuse_dosing` of what has REFUSED in it, and `label` of everything else."""
+
+    def judge(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> list[Judgement]:
+        usual = super().judge(texts, vectors)
+        refused = ScriptedClassifier(Decision.REFUSE_DOSING, self.sure).judge(texts, vectors)
+        asks = [REFUSED.lower() in " ".join(text.lower().split()) for text in texts]
+        return [no if asked else yes for asked, no, yes in zip(asks, refused, usual, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

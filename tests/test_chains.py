@@ -24,14 +24,18 @@ from askdmt.reply import Reply
 from askdmt.testing import ScriptedChatModel
 from askdmt.wording import load_wording
 from fakes import BREAD, WATER, ScriptedClassifier
-from langchain_fakes import UNSAFE, WordForWordGuard
+from langchain_fakes import REFUSED, UNSAFE, DosingClassifier, WordForWordGuard
 from test_cli import imported
 
 QUESTION = "Is tap water clean?"
-REFUSED = "how much should I take?"
 CRISIS = "I want to kill myself"
 TRUE = "Tap water is clean in most towns. People test the water each day."
 DRAFT = f"Tap water is clean in most towns. It cures {UNSAFE}. People test the water each day."
+
+
+@pytest.fixture
+def classifier() -> DosingClassifier:
+    return DosingClassifier(Decision.ANSWER)
 
 
 # What was said
@@ -150,7 +154,7 @@ def test_the_input_guard_lets_a_question_pass_with_its_verdict(quick: Assistant)
     [
         (REFUSED, Decision.REFUSE_DOSING),
         (CRISIS, Decision.CRISIS),
-        ([HumanMessage("how much"), HumanMessage("should I take?")], Decision.REFUSE_DOSING),
+        ([HumanMessage("How much"), HumanMessage("should I take?")], Decision.REFUSE_DOSING),
         ("\u200b", Decision.OUT_OF_SCOPE),
         ("water " * 1000, Decision.OUT_OF_SCOPE),
         ("water " * 1000 + CRISIS, Decision.CRISIS),
