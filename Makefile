@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help install serve clinic test lint format check train eval load audit clean
+.PHONY: help install serve clinic test lint format check train eval load adversary audit clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,9 @@ eval: install  ## Measure on every published suite, and write evals/results/late
 
 load: install  ## Let up to 64 visitors at once ask a server on this machine, and write evals/load/results/
 	$(BIN)/python evals/load/run.py
+
+adversary: install  ## Let an unsafe little language model write the drafts, and write evals/adversary/results/
+	bash evals/adversary/run.sh
 
 audit: install  ## Look the pinned versions up in PyPI's list of known vulnerabilities
 	PYTHON=$(BIN)/python .ci/audit

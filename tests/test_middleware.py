@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolCall, ToolMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import MessagesState, StateGraph
 from pydantic import BaseModel
 
 from askdmt.assistant import Assistant
@@ -145,6 +147,26 @@ def test_no_unchecked_token_leaves(way: Way, model: ScriptedChatModel, guard: Gu
 def test_a_check_of_the_finished_message_is_too_late(way: Way, model: ScriptedChatModel) -> None:
     model.enqueue(DRAFT)
     assert UNSAFE in repr(way(create_agent(model, middleware=[ChecksTooLate()]), said(QUESTION)))
+
+
+@ways
+def test_a_check_around_the_model_is_too_late_if_the_run_hears_the_model(
+    way: Way, model: ScriptedChatModel, guard: GuardMiddleware, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("askdmt.middleware._unheard", nullcontext)
+    model.enqueue(DRAFT)
+    assert UNSAFE in repr(way(create_agent(model, middleware=[guard]), said(QUESTION)))
+
+
+@pytest.mark.parametrize("way", [stream, astream])
+def test_no_unchecked_token_leaves_an_agent_inside_another_graph(
+    way: Way, model: ScriptedChatModel, guard: GuardMiddleware
+) -> None:
+    graph = StateGraph(MessagesState).add_node("agent", create_agent(model, middleware=[guard]))
+    model.enqueue(DRAFT)
+    seen = repr(way(graph.set_entry_point("agent").compile(), said(QUESTION)))
+    assert TRUE in seen
+    assert UNSAFE not in seen
 
 
 def test_the_token_stream_of_the_control_leaks_and_ours_has_whole_checked_messages(

@@ -83,6 +83,12 @@ def test_a_call_hangs_until_it_is_released(model: ScriptedChatModel) -> None:
         assert rest.result(timeout=10)[-1].response_metadata["finish_reason"] == "stop"
 
 
+def test_a_call_may_be_released_before_it_hangs(model: ScriptedChatModel) -> None:
+    model.enqueue(TEXT, hangs=True)
+    model.release()
+    assert model.invoke("a").text == TEXT
+
+
 def test_a_hanging_call_can_be_cancelled(model: ScriptedChatModel) -> None:
     async def give_up() -> None:
         async with asyncio.timeout(0.05):

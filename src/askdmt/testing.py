@@ -40,7 +40,7 @@ class _Answer:
     tokens: tuple[str, ...]
     tool_calls: Sequence[Any]
     cut: bool
-    hangs: bool
+    released: Future[None] | None  # None: it does not hang
     error: Exception | None
 
 
@@ -52,7 +52,7 @@ class ScriptedChatModel(BaseChatModel):
 
     history: list[list[BaseMessage]] = Field(default_factory=list)
     _answers: deque[_Answer] = PrivateAttr(default_factory=deque)
-    _hanging: list[Future[None]] = PrivateAttr(default_factory=list)
+    _hangs: list[Future[None]] = PrivateAttr(default_factory=list)
 
     def enqueue(
         self, answer: str | Sequence[str] | AIMessage | Exception, *, after: int | None = None,
@@ -69,15 +69,17 @@ class ScriptedChatModel(BaseChatModel):
         tokens = tuple(_TOKEN.findall(text) if isinstance(text, str) else text)
         calls = answer.tool_calls if isinstance(answer, AIMessage) else ()
         cut = after is not None and not error and not hangs
-        self._answers.append(_Answer(tokens[:after], () if cut else calls, cut, hangs, error))
+        released: Future[None] | None = Future() if hangs else None
+        self._hangs += [released] if released else []
+        self._answers.append(_Answer(tokens[:after], () if cut else calls, cut, released, error))
         return self
 
     def release(self) -> None:
-        """Let every call that hangs go on."""
-        while self._hanging:
-            waiting = self._hanging.pop()
-            if not waiting.done():
-                waiting.set_result(None)
+        """Let every call that hangs go on, or one that has still to come to that."""
+        while self._hangs:
+            released = self._hangs.pop()
+            if not released.done():  # it is where the call was cancelled
+                released.set_result(None)
 
     def bind_tools(
         self, tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool], *,
@@ -98,10 +100,8 @@ class ScriptedChatModel(BaseChatModel):
         answer = self._answers.popleft()
         for token in answer.tokens:
             yield ChatGenerationChunk(message=AIMessageChunk(content=token))
-        if answer.hangs:
-            waiting: Future[None] = Future()
-            self._hanging.append(waiting)
-            yield waiting
+        if answer.released:
+            yield answer.released
         if answer.error:
             raise answer.error
         yield ChatGenerationChunk(message=_ending(answer, messages))

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Lets an unsafe little language model write the drafts: make adversary. The first time it compiles for minutes.
+set -euo pipefail
+here="$(cd "$(dirname "$0")" && pwd)"
+root="$(cd "$here/../.." && pwd)"
+model="$here/.venv/bin/python"  # the model's own environment; the assistant stays in the project's
+wanted="$(cat "$here/requirements.txt")"
+
+if [ "$(cat "$here/.venv/.installed" 2>/dev/null || true)" != "$wanted" ]; then
+  echo "Installing the model and its server into evals/adversary/.venv" >&2
+  "${PYTHON:-python3}" -m venv "$here/.venv"
+  "$model" -m pip install --quiet -r "$here/requirements.txt"
+  printf '%s\n' "$wanted" > "$here/.venv/.installed"
+fi
+
+PYTHONPATH="$root/src:$root/evals" exec "$root/.venv/bin/python" -m adversary.run --server "$model" "$@"
