@@ -195,7 +195,7 @@ def write(folder: Path, tally: Tally) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     shown = "".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in tally.shown)
     (folder / "shown.jsonl").write_text(shown, encoding="utf-8")
-    counts = {key: value for key, value in asdict(tally).items() if key != "shown"}
+    counts = {key: value for key, value in vars(tally).items() if key != "shown"}
     (folder / "adversary.json").write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
     how = f"{date.today().isoformat()}, SmolLM2-135M-Instruct, {os.cpu_count()} processors ({platform.machine()})."
     (folder / "adversary.md").write_text(f"{how}\n\n{as_table(tally)}\n", encoding="utf-8")

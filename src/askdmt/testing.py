@@ -64,7 +64,7 @@ class ScriptedChatModel(BaseChatModel):
         its `finish_reason` is "length". Without `after`, that happens when all tokens are out.
         """
         if isinstance(answer, Exception):
-            answer, error = "", answer
+            return self.enqueue("", error=answer)
         text = answer.text if isinstance(answer, AIMessage) else answer
         tokens = tuple(_TOKEN.findall(text) if isinstance(text, str) else text)
         calls = answer.tool_calls if isinstance(answer, AIMessage) else ()
