@@ -267,6 +267,10 @@ def test_an_input_without_a_draft_is_an_error(output: OutputGuardRunnable) -> No
 # Imports
 
 
+def test_every_public_name_is_there() -> None:
+    assert [getattr(chains, name).__name__ for name in chains.__all__] == chains.__all__
+
+
 def test_importing_chains_imports_no_agents_and_no_model() -> None:
     assert not {"langgraph", "torch", "chromadb", "gradio"} & imported("-c", "import askdmt.chains")
 

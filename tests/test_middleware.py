@@ -225,6 +225,13 @@ def test_what_a_model_says_beside_a_tool_call_is_dropped(model: ScriptedChatMode
     assert TRUE in repr(chunks)
 
 
+def test_a_call_of_a_tool_that_the_agent_lacks_still_ends_with_a_reply(
+    quick: Assistant, model: ScriptedChatModel, guard: GuardMiddleware
+) -> None:
+    model.enqueue(AIMessage(f"The {UNSAFE}.", tool_calls=[CALL]))
+    assert ask(create_agent(model, middleware=[guard]), QUESTION).text == quick.reply(QUESTION).text
+
+
 # What is left of a draft
 
 

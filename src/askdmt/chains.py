@@ -175,8 +175,8 @@ class Checked:
 class OutputGuardRunnable(Runnable[Mapping[str, Any], Checked]):
     """The output guard: `{"draft", "passages"}` in, Checked out; streams sentence by sentence, as each has passed.
 
-    A draft is a text or a message, and may itself arrive as a stream; passages are texts or documents. It asks nothing
-    of who wrote the draft, so a chain that streams must show this Runnable's output only, and no event of its model.
+    A draft is a text or a message, and may itself arrive as a stream; passages are texts or documents. The model before
+    it is not kept from being heard: show what this Runnable yields, and no events of the chain.
     """
 
     def __init__(self, guard: OutputGuard | None = None, *, links: Collection[str] = ()) -> None:
@@ -279,9 +279,10 @@ class _Spacing:
 
 
 def conversation(given: Any) -> list[dict[str, str]]:
-    """Return what the visitor has said, as `{"role", "content"}`; messages in a row count as one.
+    """Return what the visitor has said, as `{"role", "content"}`.
 
-    So does whatever else a model would read as the visitor's: a request cannot be split to slip past.
+    Messages in a row count as one, so that a request cannot be split to slip past. What is neither an answer, nor a
+    system's, nor a tool's counts as the visitor's.
 
     Raises:
         InputError: it is neither text nor messages, a visitor's message is not all text, or there is none.

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 _MARK = re.compile(r"\s*\[\d+(?:\s*[,;]\s*\d+)*\]")
 
+_PASSAGES = 4  # of those found, that may bear a draft out
+
 Passages = Callable[[Sequence[BaseMessage]], Sequence[str]]
 
 
@@ -129,22 +131,22 @@ class GuardMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
 
     def _checked(self, turn: _Turn, request: ModelRequest[Any], response: ModelResponse[Any]) -> ModelResponse[Any]:
         result = [
-            self._safe(turn, request.messages, message) if isinstance(message, AIMessage) else message
+            self._safe(turn, request, message) if isinstance(message, AIMessage) else message
             for message in response.result
         ]
         return ModelResponse(result=result)
 
-    def _safe(self, turn: _Turn, messages: Sequence[BaseMessage], draft: AIMessage) -> AIMessage:
+    def _safe(self, turn: _Turn, request: ModelRequest[Any], draft: AIMessage) -> AIMessage:
         """Return a draft as it may be seen; nothing is kept of it but checked text, tool calls and counts of tokens."""
-        if draft.tool_calls:
+        if draft.tool_calls and request.tools:  # without tools, the turn would end with this message
             return AIMessage("", name=draft.name, tool_calls=draft.tool_calls, usage_metadata=draft.usage_metadata)
-        composed = self._standing(turn, messages, _MARK.sub("", str(draft.text)))
+        composed = self._standing(turn, request.messages, _MARK.sub("", str(draft.text)))
         return _message(_framed(turn, composed) if composed else turn.reply, draft)
 
     def _standing(self, turn: _Turn, messages: Sequence[BaseMessage], draft: str) -> Composed | None:
         """Return a draft's sentences up to the first that fails; None if that is less than half of them."""
         knowledge = self.assistant.knowledge
-        found = () if self._passages else turn.found
+        found = () if self._passages else turn.found[:_PASSAGES]
         passages = self._passages(messages) if self._passages else [knowledge.passages[key].text for key in found]
         verdicts = list(self.output_guard.check_stream([draft], passages, self._links))
         standing = list(takewhile(lambda verdict: verdict.shown, verdicts))
