@@ -331,12 +331,13 @@ class Assistant:
 
     def _with_fine_part(self, turn: Turn, fixed: str, wording: Wording) -> Composed:
         """Answer a plain question that stands beside a refused one in the same message."""
-        first = len(turn.reading.texts) - len(turn.reading.sentences)
+        questions = turn.reading.questions
+        first = len(turn.reading.texts) - len(questions)
         vectors = turn.vectors[first : len(turn.reading.texts)]
-        judged = self.guard.classifier.judge(turn.reading.sentences, vectors) if turn.reading.sentences else []
-        for sentence, judgement in zip(turn.reading.sentences, judged, strict=True):
-            if judgement.on_subject >= _FINE_PART and sentence.endswith("?"):
-                findings = self._find(sentence, judgement.vector)
+        judged = self.guard.classifier.judge(questions, vectors) if questions else []
+        for question, judgement in zip(questions, judged, strict=True):
+            if judgement.on_subject >= _FINE_PART:
+                findings = self._find(question, judgement.vector)
                 if findings.answerable:
                     fine = compose(self.knowledge, findings, most_words=80, passages=1)
                     return Composed(f"{fixed}\n\n{wording.replies.mixed}\n\n{fine.body}", fine.citations)

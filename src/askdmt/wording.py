@@ -159,6 +159,15 @@ class PageWords(_Strict):
     skip: str  # link past the notice to the message box
 
 
+class FeedbackWords(_Strict):
+    """The question whether a reply helped, where the operator wants to know."""
+
+    question: str
+    helpful: str
+    unhelpful: str
+    thanks: str
+
+
 class EmbedWords(_Strict):
     """What the embed says besides the chat page's words."""
 
@@ -187,6 +196,7 @@ class Wording(_Strict):
     suggestions: Suggestions
     deployment: DeploymentWords
     page: PageWords
+    feedback: FeedbackWords
     embed: EmbedWords
 
     def with_page(self, title: str, tagline: str) -> Wording:

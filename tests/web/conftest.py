@@ -21,7 +21,7 @@ SWITCHES = (
 
 @pytest.fixture(scope="module")
 def standin() -> StandIn:
-    return StandIn()
+    return StandIn(feedback=True)
 
 
 @pytest.fixture(scope="module")

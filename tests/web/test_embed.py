@@ -120,6 +120,22 @@ def test_page_style_and_script_together_are_small(visitor: TestClient, language:
     assert sum(zipped(visitor, path) for path in together) <= 15_000
 
 
+@pytest.mark.parametrize("language", languages())
+def test_they_stay_small_where_visitors_are_asked_whether_it_helped(language: str) -> None:
+    standin = StandIn(feedback=True)
+    with TestClient(create_app(standin, standin.settings)) as visitor:
+        together = [f"/embed?language={language}", "/embed/page.css", "/embed/page.js"]
+        assert sum(zipped(visitor, path) for path in together) <= 15_000
+
+
+@pytest.mark.parametrize("path", ["/embed", "/embed.js", "/embed/page.css", "/embed/lines"])
+def test_a_monitor_may_ask_for_the_head_alone(visitor: TestClient, path: str) -> None:
+    response = visitor.head(path)
+    assert response.status_code == 200
+    assert response.content == b""
+    assert int(response.headers["content-length"]) > 0
+
+
 def test_a_client_that_cannot_unpack_gets_it_plain(visitor: TestClient) -> None:
     plain = visitor.get("/embed.js", headers={"accept-encoding": "identity"})
     assert "content-encoding" not in plain.headers

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from embedding import Clinic, EmbedServer, Guest
@@ -48,7 +49,7 @@ def host(clinic: Clinic) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def server(host: str) -> EmbedServer:
-    return EmbedServer(StandIn(allowed_origins=(host,)))
+    return EmbedServer(StandIn(allowed_origins=(host,), feedback=True))
 
 
 @pytest.fixture(scope="module")
@@ -567,6 +568,24 @@ def test_clearing_forgets_the_conversation(visit: Visit, server: EmbedServer) ->
     expect(guest.box).to_be_focused()
     guest.ask("And now?")
     assert [message["content"] for message in server.standin.asked[-1][0]] == ["And now?"]
+
+
+def test_a_visitor_says_whether_a_reply_helped_but_nobody_in_danger_is_asked(
+    visit: Visit, server: EmbedServer, ask_address: str
+) -> None:
+    guest = visit().open()
+    guest.ask("a crisis")
+    guest.ask("What is DMT?")
+    button = guest.inside.get_by_role("button", name=EN.feedback.unhelpful, exact=True)
+    expect(button).to_have_count(1)
+    expect(button).to_have_accessible_description(EN.feedback.question)
+    button.press("Enter")
+    expect(guest.status).to_have_text(EN.feedback.thanks)
+    expect(guest.box).to_be_focused()
+    expect(button).to_have_count(0)
+    shoot(guest, "voted")
+    assert [(method, path) for method, path, _ in server.seen][-1] == ("POST", "/api/feedback?")
+    assert 'askdmt_feedback_total{helpful="no"} 1.0' in httpx.get(f"{ask_address}/metrics").text
 
 
 def test_an_example_is_asked_and_the_typed_text_stays(visit: Visit) -> None:

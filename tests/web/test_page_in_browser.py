@@ -9,8 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 from standin import CITATIONS, StandIn
 from visitor import Visitor
 
@@ -289,6 +291,24 @@ def test_stopping_gives_the_question_back(visit: Visit, standin: StandIn) -> Non
     assert visitor.has_focus("#askdmt-box textarea")
     visitor.box.press("Enter")
     visitor.wait_for_answer(2)
+
+
+def test_a_visitor_says_whether_a_reply_helped_but_nobody_in_danger_is_asked(visit: Visit, address: str) -> None:
+    visitor = visit()
+    visitor.ask("crisis")
+    visitor.ask("What is DMT?")
+    button = visitor.page.get_by_role("button", name=EN.feedback.helpful, exact=True)
+    expect(button).to_have_count(1)
+    button.press("Enter")
+    thanks = visitor.page.locator(".vote", has_text=EN.feedback.thanks)
+    expect(thanks).to_have_count(1)
+    expect(visitor.status).to_have_text(EN.feedback.thanks)
+    assert visitor.has_focus("#askdmt-box textarea")
+    assert faults(visitor) == []
+    visitor.ask("What is DMT?")  # the conversation is drawn anew
+    expect(thanks).to_have_count(1)
+    expect(button).to_have_count(1)
+    assert 'askdmt_feedback_total{helpful="yes"} 1.0' in httpx.get(f"{address}/metrics").text
 
 
 def test_clearing_forgets_the_conversation(visit: Visit, standin: StandIn) -> None:

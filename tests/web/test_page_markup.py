@@ -57,6 +57,24 @@ def test_markup_of_a_visitor_or_a_file_stays_text(payload: str) -> None:
     assert page_of(view).select_one(".question p").get_text() == payload
 
 
+@pytest.mark.parametrize(
+    ("decision", "feedback", "asked"),
+    [
+        (Decision.ANSWER, True, 1),
+        (Decision.ANSWER, False, 0),
+        (Decision.CRISIS, True, 0),
+        (Decision.EMERGENCY, True, 0),
+    ],
+)
+def test_whether_a_reply_helped_is_asked_if_the_operator_wants_it_and_nobody_is_in_danger(
+    decision: Decision, feedback: bool, asked: int
+) -> None:
+    view = View((Turn("q", EN.reply(decision, "Text.")),))
+    page = BeautifulSoup(markup.conversation(view, EN, feedback=feedback), "html.parser")
+    assert len(page.select(".vote")) == asked
+    assert len(page.select(".vote button")) == 2 * asked
+
+
 def test_an_answer_shows_body_sources_lines_and_disclaimer_in_that_order() -> None:
     line = SupportLine("Samaritans", "United Kingdom", "116 123")
     reply = EN.reply(Decision.ANSWER, "Short answer. [1]\n\nMore. [2] [9]", citations=CITATIONS, support=[line])

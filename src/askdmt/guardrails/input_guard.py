@@ -1,7 +1,7 @@
 """The input guard: one decision for one message, with its reasons.
 
-The whole message and each of its sentences are read; a risk sentence anywhere decides. Rules catch what must never be
-missed, the classifier judges the rest, precedence resolves. Used alone::
+The whole message is read, and each two neighbouring sentences of a longer one; a risk anywhere decides. Rules catch
+what must never be missed, the classifier judges the rest, precedence resolves. Used alone::
 
     from askdmt.guardrails import InputGuard
     InputGuard.load().check("how much should I take?").decision
@@ -31,6 +31,7 @@ from askdmt.resources import GUARDRAIL_DATA, read_text
 from askdmt.sentences import split_sentences
 
 THRESHOLDS_FILE = GUARDRAIL_DATA / "thresholds.json"
+_WINDOW = 2  # sentences; one torn out of its message alarms too often
 _MOST_SENTENCES = 60
 _RISKS = DANGER | REFUSALS
 _HARMLESS = (Decision.PERSONAL_ADVICE, Decision.ABOUT, Decision.OUT_OF_SCOPE)
@@ -41,7 +42,7 @@ class Thresholds:
     """How sure the judge must be of a risk; a low number weighs a miss above a false alarm."""
 
     message: dict[Decision, float]  # score of the whole message at which a risk decides
-    sentence: dict[Decision, float]  # the same for one sentence of several
+    window: dict[Decision, float]  # the same for two neighbouring sentences of several
     alone: dict[Decision, float]  # the same for a follow-up read without what came before
     foreign: dict[Decision, float]  # in place of all three for a text that is not in English
 
@@ -51,13 +52,16 @@ class Reading:
     """A message made ready to judge: what is to be encoded, in this order."""
 
     message: Normalised
-    sentences: tuple[str, ...]  # those the judge reads one by one; empty if the message is one sentence
+    windows: tuple[str, ...]  # neighbouring sentences together; empty if that would be the whole message
+    questions: tuple[
+        str, ...
+    ]  # of several sentences, those that ask: a plain one may stand beside a refused one
     context: str | None  # the message with what came before it, for a follow-up
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """All texts that the guard wants vectors of: the message, then the context, then the sentences."""
-        return (self.message.text, *((self.context,) if self.context else ()), *self.sentences)
+        """All texts to make vectors of: the message, the context, the windows and last the questions."""
+        return (self.message.text, *((self.context,) if self.context else ()), *self.windows, *self.questions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,23 +120,27 @@ class InputGuard:
     def read(self, message: str, before: Sequence[str] = ()) -> Reading:
         """Normalise a message and cut it into what is judged; works without the encoder."""
         normalised = normalise(message.replace(SEPARATOR.strip(), " "))
-        sentences = split_sentences(normalised.text)
+        sentences = split_sentences(normalised.text)[:_MOST_SENTENCES]
         context = joined([*(normalise(text).text for text in before), normalised.text]) if before else None
-        return Reading(normalised, tuple(sentences[:_MOST_SENTENCES]) if len(sentences) > 1 else (), context)
+        ends = range(_WINDOW, len(sentences) + 1) if len(sentences) > _WINDOW else ()
+        windows = tuple(" ".join(sentences[end - _WINDOW : end]) for end in ends)
+        questions = tuple(text for text in sentences if text.endswith("?")) if len(sentences) > 1 else ()
+        return Reading(normalised, windows, questions, context)
 
     def decide(self, reading: Reading, vectors: NDArray[np.float32]) -> Verdict:
         """Judge a message that has been read and encoded; `vectors` has a row for each of `reading.texts`."""
-        judgements = self.classifier.judge(reading.texts, vectors)
+        read = len(reading.texts) - len(reading.questions)
+        judgements = self.classifier.judge(reading.texts[:read], vectors[:read])
         alone = judgements[0]
         whole = blended(alone, judgements[1]) if reading.context else alone
-        sentences = list(zip(reading.sentences, judgements[2 if reading.context else 1 :], strict=True))
+        windows = list(zip(reading.windows, judgements[2 if reading.context else 1 :], strict=True))
         candidates = [
             *self._by_rule(reading, whole),
             *self._by_score(reading.message.text, whole, self.thresholds.message, "message"),
             *(
                 verdict
-                for sentence, judgement in sentences
-                for verdict in self._by_score(sentence, judgement, self.thresholds.sentence, "sentence")
+                for text, judgement in windows
+                for verdict in self._by_score(text, judgement, self.thresholds.window, "window")
             ),
         ]
         if reading.context:
@@ -201,7 +209,7 @@ def load_thresholds(path: Path = THRESHOLDS_FILE) -> Thresholds:
         raw: dict[str, Any] = json.loads(read_text(path))
         tables = {
             name: {Decision(risk): float(value) for risk, value in raw[name].items()}
-            for name in ("message", "sentence", "alone", "foreign")
+            for name in ("message", "window", "alone", "foreign")
         }
         if any(set(table) != _RISKS for table in tables.values()):
             raise ValueError("each table must have every risk")

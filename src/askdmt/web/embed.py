@@ -48,6 +48,7 @@ _REPLY_WORDS = ("reviewed", "draft", "show", "source")
 _SUPPORT_WORDS = ("heading", "call", "text", "chat", "hours", "alternative")
 _PROBLEMS = ("rate_limited", "starting", "busy", "timeout", "error")
 _SITE = "const SITE = {};"
+_READING = ("GET", "HEAD")
 
 
 def embed_router(settings: Settings, desk: HelpDesk, source: AssistantSource) -> APIRouter:
@@ -66,10 +67,10 @@ class _Embed:
         self.files = {name: (_FILES / name).read_text(encoding="utf-8") for name in _TYPES}
         self.loader = self._loader()
         self.router = APIRouter(include_in_schema=False)
-        self.router.add_api_route("/embed", self.page)
-        self.router.add_api_route("/embed.js", self.script)
-        self.router.add_api_route("/embed/lines", self.lines)
-        self.router.add_api_route("/embed/{name}", self.file)
+        self.router.add_api_route("/embed", self.page, methods=_READING)
+        self.router.add_api_route("/embed.js", self.script, methods=_READING)
+        self.router.add_api_route("/embed/lines", self.lines, methods=_READING)
+        self.router.add_api_route("/embed/{name}", self.file, methods=_READING)
 
     def page(self, request: Request, language: str = "", region: str = "") -> Response:
         """The page, in a language and with the help lines of a region; an unknown one gives the operator's."""
@@ -125,6 +126,7 @@ class _Embed:
             "characters": self.settings.max_characters,
             "messages": self.settings.max_messages,
             "bytes": self.settings.max_body_bytes,
+            "feedback": self.settings.feedback,
             "examples": wording.suggestions.default,
             "page": {
                 **{name: getattr(page, name) for name in ("assistant", "you", "working", "stopped", "cleared")},
@@ -136,7 +138,7 @@ class _Embed:
                 "too_long": replies.too_long.format(limit=self.settings.max_characters),
                 **{name: getattr(replies, name) for name in _PROBLEMS},
             },
-            "replies": {language: _reply_words(load_wording(language)) for language in languages()},
+            "replies": {language: self._reply_words(load_wording(language)) for language in languages()},
         }
 
     def _loader(self) -> str:
@@ -153,23 +155,23 @@ class _Embed:
         source = (_FILES / "embed.js").read_text(encoding="utf-8")
         return str(rjsmin.jsmin(source.replace(_SITE, f"const SITE = {_json(site)};", 1)))
 
+    def _reply_words(self, wording: Wording) -> dict[str, str]:
+        """Return the words around a reply, which may be in another language than the page."""
+        return {
+            "direction": wording.direction,
+            "sources": wording.page.sources_heading,
+            "new_tab": wording.page.new_tab,
+            **{name: getattr(wording.citations, name) for name in _REPLY_WORDS},
+            **{name: getattr(wording.support, name) for name in _SUPPORT_WORDS},
+            **(wording.feedback.model_dump() if self.settings.feedback else {}),
+        }
+
     def _response(self, request: Request, text: str, kind: str, status: int = 200) -> Response:
         headers = {**_HEADERS, "content-security-policy": self.policy}
         content = text.encode()
         if re.search(r"\bgzip\b", request.headers.get("accept-encoding", "")):
             content, headers["content-encoding"] = gzip.compress(content), "gzip"
         return Response(content, status, headers, f"{kind}; charset=utf-8")
-
-
-def _reply_words(wording: Wording) -> dict[str, str]:
-    """Return the words around a reply, which may be in another language than the page."""
-    return {
-        "direction": wording.direction,
-        "sources": wording.page.sources_heading,
-        "new_tab": wording.page.new_tab,
-        **{name: getattr(wording.citations, name) for name in _REPLY_WORDS},
-        **{name: getattr(wording.support, name) for name in _SUPPORT_WORDS},
-    }
 
 
 def _json(data: Any) -> str:

@@ -53,10 +53,17 @@ def help_lines(lines: Sequence[SupportLine], wording: Wording) -> str:
     return f'<ul role="list" class="support">{items}</ul>'
 
 
-def conversation(view: View, wording: Wording) -> str:
-    """Return all turns as a list of articles, with the question that is being answered at the end."""
+def conversation(view: View, wording: Wording, *, feedback: bool = False) -> str:
+    """Return all turns as a list of articles, with the question that is being answered at the end.
+
+    Where `feedback` is wanted, each answer asks whether it helped.
+    """
     page = wording.page
-    items = [item for turn in view.turns for item in (_question(turn.question, page.you), _answer(turn, wording))]
+    items = [
+        item
+        for turn in view.turns
+        for item in (_question(turn.question, page.you), _answer(turn, wording, feedback=feedback))
+    ]
     if view.pending:
         items += [_question(view.pending, page.you), _working(wording)]
     if not items:
@@ -123,7 +130,7 @@ def _working(wording: Wording) -> str:
     )
 
 
-def _answer(turn: Turn, page_wording: Wording) -> str:
+def _answer(turn: Turn, page_wording: Wording, *, feedback: bool) -> str:
     reply = turn.reply
     wording = load_wording(reply.language)
     parts = [
@@ -132,6 +139,7 @@ def _answer(turn: Turn, page_wording: Wording) -> str:
         _sources(reply, wording),
         _reply_lines(reply, wording),
         f'<p class="disclaimer">{escape(reply.disclaimer)}</p>',
+        _vote(reply, wording) if feedback else "",
     ]
     danger = " danger" if reply.decision.is_danger else ""
     return (
@@ -181,6 +189,21 @@ def _reply_lines(reply: Reply, wording: Wording) -> str:
         return ""
     heading = f"<h4>{escape(wording.support.heading)}</h4>"
     return f'<section class="lines">{heading}{help_lines(reply.support, wording)}</section>'
+
+
+def _vote(reply: Reply, wording: Wording) -> str:
+    """Return the question whether a reply helped; somebody in danger is not asked."""
+    if reply.decision.is_danger:
+        return ""
+    words, name = wording.feedback, f"vote-{escape(reply.id)}"
+    buttons = "".join(
+        f'<button type="button" data-helpful="{value}" aria-describedby="{name}">{escape(label)}</button>'
+        for value, label in (("true", words.helpful), ("false", words.unhelpful))
+    )
+    return (
+        f'<div class="vote" data-reply="{escape(reply.id)}" data-thanks="{escape(words.thanks)}">'
+        f'<p id="{name}">{escape(words.question)}</p>{buttons}</div>'
+    )
 
 
 def _support_line(line: SupportLine, wording: Wording, *, elsewhere: bool) -> str:

@@ -6,6 +6,7 @@
   const box = () => find("#askdmt-box textarea");
   const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
   const open = new Set(); // ids of the passages that the visitor has opened
+  const voted = new Set(); // ids of the replies that the visitor has said of whether they helped
 
   const focusBox = () => box()?.focus({ preventScroll: true });
 
@@ -37,6 +38,24 @@
     URL.revokeObjectURL(link.href);
   }
 
+  async function vote(button) {
+    const { dataset } = button.closest(".vote");
+    const body = JSON.stringify({ id: dataset.reply, helpful: button.dataset.helpful === "true" });
+    const headers = { "content-type": "application/json" };
+    const response = await fetch("api/feedback", { method: "POST", headers, body }).catch(() => null);
+    if (!response?.ok) return; // it stays, and can be tried again
+    voted.add(dataset.reply);
+    thank();
+    focusBox();
+    find("#askdmt-status [role=status]").textContent = dataset.thanks;
+  }
+
+  function thank() {
+    for (const element of document.querySelectorAll(".vote:has(button)")) {
+      if (voted.has(element.dataset.reply)) element.replaceChildren(element.dataset.thanks);
+    }
+  }
+
   document.addEventListener("click", (event) => {
     const target = event.target.closest("a, button, summary");
     if (!target) return;
@@ -53,6 +72,8 @@
     } else if (target.matches("summary")) {
       const passage = target.parentElement;
       passage.open ? open.delete(passage.id) : open.add(passage.id); // it toggles after this
+    } else if (target.matches(".vote button")) {
+      vote(target);
     } else if (target.id === "askdmt-download") {
       download();
     } else if (target.matches("#askdmt-send, #askdmt-stop, #askdmt-clear, .example")) {
@@ -110,6 +131,7 @@
       const passage = document.getElementById(id);
       if (passage) passage.open = true;
     }
+    thank();
     const articles = [...document.querySelectorAll("#askdmt-conversation article")];
     const now = articles.map((article) => article.className).join();
     if (now !== seen) show(articles.findLast((article) => article.matches(".question")));

@@ -82,7 +82,7 @@ def build_page(replies: Replies) -> Any:
             return [
                 view.turns,
                 view.pending,
-                markup.conversation(view, wording),
+                markup.conversation(view, wording, feedback=replies.settings.feedback),
                 markup.status(view),
                 gr.update(visible=not view.pending),
                 gr.update(visible=bool(view.pending)),

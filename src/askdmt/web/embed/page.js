@@ -153,7 +153,28 @@
     }
     if (reply.support.length) article.append(help(reply.support, words));
     article.append(make("p", { class: "disclaimer" }, reply.disclaimer));
+    if (site.feedback && !danger) article.append(vote(reply, words));
     return article;
+  }
+
+  function vote(reply, words) {
+    const name = `vote-${reply.id}`;
+    const element = make("div", { class: "vote" }, make("p", { id: name }, words.question));
+    for (const [helpful, label] of [[true, words.helpful], [false, words.unhelpful]]) {
+      const button = make("button", { type: "button", "aria-describedby": name }, label);
+      button.addEventListener("click", async () => {
+        const body = JSON.stringify({ id: reply.id, helpful });
+        const headers = { "content-type": "application/json" };
+        const request = { method: "POST", headers, body, credentials: "omit", referrerPolicy: "no-referrer" };
+        const response = await fetch("api/feedback", request).catch(() => null);
+        if (!response?.ok) return; // it stays, and can be tried again
+        element.replaceChildren(words.thanks);
+        box.focus({ preventScroll: true });
+        say(words.thanks, reply.language);
+      });
+      element.append(button);
+    }
+    return element;
   }
 
   function help(lines, words, heading = "h4") {
