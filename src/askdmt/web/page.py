@@ -96,7 +96,8 @@ def build_page(replies: Replies) -> Any:
 
         async def ask(question: str, turns: tuple[Turn, ...], region: str, request: Any) -> AsyncIterator[Update]:
             async for view in chat.ask(question or "", turns, region, request.client.host):
-                yield [gr.update(value="") if view.pending else gr.skip(), *show(view)]
+                begun = view.pending and not view.written  # later, a visitor may be typing the next question
+                yield [gr.update(value="") if begun else gr.skip(), *show(view)]
 
         async def ask_example(
             question: str, turns: tuple[Turn, ...], region: str, request: Any
