@@ -269,7 +269,7 @@ def _as_trace(verdict: SentenceVerdict) -> dict[str, Any]:
 
 
 def _boundary() -> str:
-    return f"----{secrets.token_hex(16)}----"
+    return f"----{secrets.token_hex(8)}----"
 
 
 def _words(text: str) -> int:
