@@ -167,7 +167,7 @@ def test_a_model_that_hangs_is_left(before: list[str]) -> None:
     let_go.set()
 
 
-@pytest.mark.parametrize("finish", ["length", "max_tokens", "MAX_TOKENS", "content_filter", "refusal", "whatever"])
+@pytest.mark.parametrize("finish", ["length", "max_tokens", "MAX_TOKENS", "content_filter", "refusal", "whatever", ""])
 def test_what_is_cut_short_is_told_from_what_has_its_end(finish: str) -> None:
     model = ScriptedModel()
     model.enqueue("Tap water is", finish=finish)

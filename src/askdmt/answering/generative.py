@@ -35,7 +35,7 @@ Failure = Literal[Reason, "unsupported", "guard"]
 _PASSAGES = 4  # that a model is given
 _LEAST_WORDS = 60  # of the passage that follows a broken draft
 _LONGEST_REWRITE = 300  # characters
-_MARK = re.compile(r"\s*\[\d+(?:\s*[,;]\s*\d+)*\]")
+_MARK = re.compile(r"\s*\[\d[\d,;\s–-]*\]")
 _LETTER = re.compile(r"[^\W\d_]")
 _LEANS = re.compile(
     r"(?:and|but|so|or|also|then|however|therefore|thus|instead|besides|still|yet|it|its|they|them|their|this|that"

@@ -36,7 +36,7 @@ _REST_SECONDS = 60.0
 _CHARACTERS_PER_TOKEN = 3  # counted on the low side, where a provider tells no tokens
 _MOST_CHARACTERS_PER_TOKEN = 20  # a provider that sends more than this keeps no limit of ours
 _PASSING = {408, 409, 425, 429}  # statuses below 500 that may be gone at the next attempt
-_WHOLE = {"", "stop", "end_turn", "stop_sequence", "eos", "completed"}  # how providers say that a text has its end
+_WHOLE = {"stop", "end_turn", "stop_sequence", "eos", "completed"}  # how providers say that a text has its end
 _TRACING = (
     "LANGSMITH_TRACING", "LANGSMITH_TRACING_V2", "LANGCHAIN_TRACING", "LANGCHAIN_TRACING_V2", "LANGSMITH_GATEWAY",
 )  # fmt: skip
@@ -292,10 +292,10 @@ class _Reading:
             if text := str(item.text):
                 self._written += len(text)
                 yield text
-        if self._finish not in _WHOLE:
-            raise ModelFailure("truncated")
         if not self._written:
             raise ModelFailure("empty")
+        if self._finish not in _WHOLE:  # nor does a lost connection always raise
+            raise ModelFailure("truncated")
 
     def stop(self) -> None:
         """Read no further."""
@@ -326,7 +326,7 @@ class _Reading:
             before = self._usage or (0, 0)
             self._usage = before[0] + usage["input_tokens"], before[1] + usage["output_tokens"]
         told = chunk.response_metadata
-        for key in ("finish_reason", "stop_reason", "done_reason"):
+        for key in ("finish_reason", "stop_reason", "done_reason", "status"):
             if value := told.get(key):
                 self._finish = str(value).lower()
 
