@@ -359,6 +359,8 @@ class Assistant:
             return self._general_information(turn, verdict, fixed, findings, wording)
         if decision.is_refusal:
             return self._with_fine_part(turn, fixed, wording)
+        if self.drafter and decision is Decision.ABOUT and variant == "privacy":
+            fixed = f"{fixed} {wording.replies.model_privacy}"
         return Composed(fixed, ())
 
     def _silence(self, findings: Findings, wording: Wording) -> Composed:

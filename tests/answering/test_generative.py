@@ -397,6 +397,16 @@ def test_passages_and_question_stand_between_lines_that_nobody_can_forge(
         old = boundary
 
 
+def test_who_asks_about_privacy_is_told_of_the_model(
+    writing: Assistant, quick: Assistant, classifier: ScriptedClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier.label = Decision.ABOUT
+    monkeypatch.setattr(classifier, "variant", lambda *_: "privacy")
+    told = load_wording().replies.model_privacy
+    assert writing.reply("Is this private?").body.endswith(told)
+    assert told not in quick.reply("Is this private?").body
+
+
 # Follow-ups
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import openai
 import pytest
-from visitor import serving
+from visitor import Visitor, serving
 
 from askdmt.assistant import Assistant
 from askdmt.decisions import Decision
@@ -125,6 +125,19 @@ def test_what_is_written_so_far_is_shown_as_paragraphs_and_harmless() -> None:
     html = conversation(View(pending="Why?", written="One.\n\n<b>Two.</b> [1]"), load_wording())
     assert "<p>One.</p><p>&lt;b&gt;Two.&lt;/b&gt; [1]</p>" in html
     assert load_wording().page.working in html
+
+
+@pytest.mark.browser
+def test_what_a_visitor_types_meanwhile_stays(visit: Callable[..., Visitor], let_go: threading.Event) -> None:
+    visitor = visit()
+    visitor.box.fill(QUESTION)
+    visitor.box.press("Enter")
+    visitor.page.locator("article.working").get_by_text(FIRST).wait_for()
+    visitor.box.fill("and then?")
+    let_go.set()
+    visitor.wait_for_answer(1)
+    assert SECOND in visitor.answers.inner_text()
+    assert visitor.box.input_value() == "and then?"
 
 
 def test_a_line_of_the_log_tells_what_became_of_the_draft_without_its_text(
