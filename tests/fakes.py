@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from numpy.typing import NDArray
+from pydantic import Field, PrivateAttr
 
+from askdmt.answering.generative import Drafter
+from askdmt.answering.models import LanguageModel
 from askdmt.assistant import Assistant
 from askdmt.decisions import Decision
 from askdmt.encoder import Encoder, Vectors
@@ -79,6 +88,91 @@ class ScriptedClassifier:
         return None
 
 
+class ScriptedModel(BaseChatModel):
+    """A chat model that writes what is enqueued, word by word, and keeps what it was asked.
+
+    An exception among the pieces of a draft is raised there, an event is waited for; `finish` is how the text ends.
+    """
+
+    history: list[list[BaseMessage]] = Field(default_factory=list)
+    _drafts: list[tuple[list[Any], str]] = PrivateAttr(default_factory=list)
+
+    @property
+    def _llm_type(self) -> str:
+        return "scripted"
+
+    def enqueue(self, *pieces: str | Exception | threading.Event, finish: str = "stop") -> None:
+        self._drafts.append((list(pieces), finish))
+
+    def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
+        text = "".join(str(chunk.text) for chunk in self._stream(messages))
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(text))])
+
+    def _stream(self, messages: list[BaseMessage], *_: Any, **__: Any) -> Iterator[ChatGenerationChunk]:
+        self.history.append(messages)
+        pieces, finish = self._drafts.pop(0)
+        for piece in pieces:
+            if isinstance(piece, Exception):
+                raise piece
+            if isinstance(piece, threading.Event):
+                piece.wait(30)
+                continue
+            for token in re.findall(r"\S+\s*|\s+", piece):
+                yield ChatGenerationChunk(message=AIMessageChunk(token))
+        end = AIMessageChunk("", response_metadata={"finish_reason": finish})
+        yield ChatGenerationChunk(message=end)
+
+
+@dataclass(frozen=True, slots=True)
+class FakeGrounding:
+    """What a checked sentence leans on."""
+
+    supported: bool
+    score: float
+    reasons: tuple[str, ...]
+    span: str
+    passage: int
+
+
+@dataclass(frozen=True, slots=True)
+class FakeVerdict:
+    """What is thought of one sentence of a draft."""
+
+    shown: bool
+    text: str
+    reasons: tuple[str, ...]
+    cited: tuple[int, ...]
+    grounding: FakeGrounding | None
+
+
+class FakeOutputGuard:
+    """Lets a sentence pass if one of the passages has it word for word; keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.checked: list[str] = []
+
+    def check(self, sentence: str, passages: Sequence[str], links: Collection[str] = ()) -> FakeVerdict:  # noqa: ARG002
+        self.checked.append(sentence)
+        cited = tuple(int(n) for n in re.findall(r"\[(\d+)\]", sentence))
+        plain = re.sub(r"\s*\[\d+\]", "", sentence).strip()
+        place = next((n for n, passage in enumerate(passages) if plain in passage), -1)
+        if place < 0:
+            return FakeVerdict(False, "", ("claim",), cited, FakeGrounding(False, 0.1, ("claim",), "", -1))
+        return FakeVerdict(True, sentence.strip(), (), cited, FakeGrounding(True, 0.9, (), plain, place))
+
+    def check_stream(
+        self, tokens: Iterable[str], passages: Sequence[str], links: Collection[str] = ()
+    ) -> Iterator[FakeVerdict]:
+        begun = ""
+        for token in tokens:
+            begun += token
+            *whole, begun = re.split(r"(?<=[.!?])\s+", begun)
+            for sentence in whole:
+                yield self.check(sentence, passages, links)
+        if begun.strip():
+            yield self.check(begun, passages, links)
+
+
 def write_section(folder: Path, key: str, body: str, questions: Sequence[str] | str = (), **front: object) -> Path:
     """Write a section that keeps every rule, but for what `front` says.
 
@@ -104,14 +198,17 @@ def small_knowledge(folder: Path) -> Path:
     return folder
 
 
-def small_assistant(home: Path, classifier: Any, encoder: Encoder, **settings: Any) -> Assistant:
-    """Build an assistant over small knowledge; all but encoder, judge and knowledge is as shipped."""
+def small_assistant(
+    home: Path, classifier: Any, encoder: Encoder, model: BaseChatModel | None = None, **settings: Any
+) -> Assistant:
+    """Build an assistant over small knowledge; all but encoder, judge, knowledge and model is as shipped."""
     knowledge = load_knowledge(small_knowledge(home / "knowledge"))
     given = Settings(**{"knowledge": knowledge.folder, "cache": home / "cache", **settings})
     search = Search(knowledge, open_index(knowledge, encoder, given.cache, chroma_url=given.chroma_url))
     support = load_support(content_folder("knowledge") / SUPPORT_FILE)
     classifier.encoder = encoder.name
-    return Assistant(given, encoder, InputGuard(encoder, classifier), knowledge, search, support)
+    drafter = Drafter(LanguageModel(model, given), FakeOutputGuard()) if model else None
+    return Assistant(given, encoder, InputGuard(encoder, classifier), knowledge, search, support, drafter)
 
 
 class EchoAssistant:

@@ -26,7 +26,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_knowledge_prompts_and_guardrail_data(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    for source in (*(ROOT / "knowledge").glob("*"), *(ROOT / "prompts" / "replies").glob("*")):
+    for source in (*(ROOT / "knowledge").glob("*"), *(ROOT / "prompts").glob("*/*")):
         assert f"askdmt/_content/{source.relative_to(ROOT)}" in names
     for source in (ROOT / "src").glob("askdmt/**/data/**/*"):
         if source.is_file():

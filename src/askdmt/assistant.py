@@ -9,17 +9,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from askdmt.answering.extractive import Composed, compose
 from askdmt.conversation import Conversation
-from askdmt.decisions import Decision
+from askdmt.decisions import DANGER, REFUSALS, Decision
 from askdmt.encoder import Encoder, Vectors
 from askdmt.errors import SettingsError
 from askdmt.guardrails.input_guard import InputGuard, Reading, Verdict
@@ -33,8 +33,12 @@ from askdmt.reply import Reply, SupportLine
 from askdmt.resources import content_folder
 from askdmt.sentences import pieces
 from askdmt.settings import Settings, load_settings
+from askdmt.streaming import Heard, Shown
 from askdmt.support import SupportDirectory, load_support
 from askdmt.wording import Wording, languages, load_wording
+
+if TYPE_CHECKING:
+    from askdmt.answering.generative import Drafted, Drafter, Task
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +50,10 @@ _SMALL_RISK = 0.15  # sum of the risks' scores below which that may happen
 # What the search has a part in; danger and refusals wait for none.
 _LOOKED_UP = (Decision.PERSONAL_ADVICE, Decision.OUT_OF_SCOPE, Decision.ANSWER)
 _EARLIER_READ = 4  # earlier messages that are judged for danger, so that support stays in view
+_WORKERS, _WORKERS_THAT_WAIT = 8, 32  # replies at the same time, where each computes and where each waits for a model
+_DRAFTED = (Decision.ANSWER, Decision.PERSONAL_ADVICE)  # what the guard must have said before a model may be asked
+_STRICTER = DANGER | REFUSALS | {Decision.PERSONAL_ADVICE}  # what a rewritten question may turn a decision into
+_SHARE_FOR_DRAFTS = 0.8  # of the time of a reply; the rest is for the extractive answer
 
 Said = str | Sequence[Mapping[str, Any]]
 
@@ -62,6 +70,9 @@ class Turn:
     vectors: Vectors = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
     milliseconds: dict[str, float] = field(default_factory=dict)
     failed: str = ""  # the first stage that raised
+    shown: Shown = field(default_factory=Shown)
+    rewritten: tuple[str, NDArray[np.float32]] | None = None  # the question as a model made it self-standing
+    drafted: Drafted | None = None
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -91,7 +102,7 @@ class Assistant:
 
     def __init__(
         self, settings: Settings, encoder: Encoder, guard: InputGuard, knowledge: Knowledge, search: Search,
-        support: SupportDirectory,
+        support: SupportDirectory, drafter: Drafter | None = None,
     ) -> None:  # fmt: skip
         self.settings = settings
         self.encoder = encoder
@@ -99,7 +110,9 @@ class Assistant:
         self.knowledge = knowledge
         self.search = search
         self.support = support
-        self._workers = ThreadPoolExecutor(max_workers=8, thread_name_prefix="askdmt")
+        self.drafter = drafter
+        workers = _WORKERS_THAT_WAIT if drafter else _WORKERS
+        self._workers = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="askdmt")
 
     @classmethod
     def load(
@@ -117,11 +130,12 @@ class Assistant:
             raise SettingsError(
                 f"There are no replies in '{unknown[0]}'.", f"Known languages: {', '.join(languages())}."
             )
+        drafter = _load_drafter(settings)
         encoder = Encoder(settings.encoder, cache=settings.cache)
         index = open_index(
             knowledge, encoder, settings.cache, chroma_url=settings.chroma_url, rebuild=rebuild, progress=progress
         )
-        return cls(settings, encoder, InputGuard(encoder), knowledge, Search(knowledge, index), support)
+        return cls(settings, encoder, InputGuard(encoder), knowledge, Search(knowledge, index), support, drafter)
 
     def reloaded(self) -> Assistant:
         """Return an assistant over the knowledge and help lines as they are now; it shares encoder and guard.
@@ -132,22 +146,25 @@ class Assistant:
         knowledge, support = _load_content(self.settings)
         cache, chroma_url = self.settings.cache, self.settings.chroma_url
         index = open_index(knowledge, self.encoder, cache, chroma_url=chroma_url)
-        return type(self)(self.settings, self.encoder, self.guard, knowledge, Search(knowledge, index), support)
+        search = Search(knowledge, index)
+        return type(self)(self.settings, self.encoder, self.guard, knowledge, search, support, self.drafter)
 
-    def reply(self, said: Said, *, region: str | None = None, trace: bool = False) -> Reply:
+    def reply(
+        self, said: Said, *, region: str | None = None, trace: bool = False, show: Callable[[str], None] | None = None
+    ) -> Reply:
         """Answer a message, or the last of several messages; never raises for what a visitor wrote.
+
+        Where a language model writes, `show` is given each piece of the body once it is checked; the reply's body
+        begins with what was shown.
 
         Raises:
             InputError: `said` is neither text nor a list of messages.
             SettingsError: `region` is unknown.
         """
         conversation, region = self._accept(said, region)
-        work = self._workers.submit(self._answer, conversation, region, trace)
-        try:
-            return work.result(timeout=self.settings.reply_seconds)
-        except TimeoutError:
-            log.error("reply took longer than %s s", self.settings.reply_seconds)
-            return self.safe_reply("timeout", region, {"failed": "timeout"} if trace else None)
+        shown = Shown(show)
+        work = self._workers.submit(self._answer, conversation, region, trace, shown)
+        return self._wait(work, self.settings.reply_seconds, region, trace, shown)
 
     def reply_many(
         self, many: Sequence[Said], *, region: str | None = None, trace: bool = False,
@@ -164,17 +181,35 @@ class Assistant:
                 progress(len(accepted))
 
     def stream(self, said: Said, *, region: str | None = None, trace: bool = False) -> Iterator[str | Reply]:
-        """Yield the reply's text by sentences, each already checked, and at last the Reply itself."""
-        reply = self.reply(said, region=region, trace=trace)
-        yield from pieces(reply.text)
-        yield reply
+        """Yield the reply's text by sentences, each once it is checked, and at last the Reply itself."""
+        conversation, region = self._accept(said, region)
+        until = time.monotonic() + self.settings.reply_seconds
+        heard = Heard()
+        shown = Shown(heard.say)
+        try:
+            work = self._workers.submit(self._answer, conversation, region, trace, shown)
+            work.add_done_callback(lambda _: heard.end())
+            yield from heard.until(until)
+            reply = self._wait(work, until - time.monotonic(), region, trace, shown)
+            yield from heard.rest()
+            yield from pieces(reply.text[len(shown.text) :])
+            yield reply
+        finally:
+            shown.close()
 
-    def safe_reply(self, reason: str, region: str | None = None, trace: Mapping[str, Any] | None = None) -> Reply:
-        """Return the reply, with help lines, for when nothing was decided; `reason` is error, timeout or unsure."""
+    def safe_reply(
+        self, reason: str, region: str | None = None, trace: Mapping[str, Any] | None = None, shown: Shown | None = None
+    ) -> Reply:
+        """Return the reply, with help lines, for when nothing was decided; `reason` is error, timeout or unsure.
+
+        It stands below what was `shown` already, which is never taken back.
+        """
         wording = load_wording(self.settings.language)
+        seen = shown or Shown()
         return wording.reply(
             Decision.NOT_IN_SOURCES,
-            getattr(wording.replies, reason),
+            "\n\n".join(filter(None, [seen.text.rstrip(), getattr(wording.replies, reason)])),
+            citations=seen.citations,
             support=self.support.lines(region or self.settings.region, wording.support),
             trace=trace,
         )
@@ -186,8 +221,18 @@ class Assistant:
         self.support.region(region)
         return Conversation.of(said), region
 
-    def _answer(self, conversation: Conversation, region: str, trace: bool) -> Reply:
+    def _wait(self, work: Future[Reply], seconds: float, region: str, trace: bool, shown: Shown) -> Reply:
+        try:
+            return work.result(timeout=max(0.0, seconds))
+        except TimeoutError:
+            log.error("reply took longer than %s s", self.settings.reply_seconds)
+            shown.close()
+            return self.safe_reply("timeout", region, {"failed": "timeout"} if trace else None, shown)
+
+    def _answer(self, conversation: Conversation, region: str, trace: bool, shown: Shown) -> Reply:
         turn = self._read_safely(conversation, region)
+        if turn:
+            turn.shown = shown
         self._encode_safely([turn] if turn else [])
         return self._finish_safely(turn, region, trace)
 
@@ -214,7 +259,7 @@ class Assistant:
             except Exception as error:
                 log.error("answering failed: %s", type(error).__name__)
                 failed = turn.failed or "compose"
-        return self.safe_reply("unsure", region, {"failed": failed} if trace else None)
+        return self.safe_reply("unsure", region, {"failed": failed} if trace else None, turn.shown if turn else None)
 
     def _read(self, conversation: Conversation, region: str) -> Turn:
         """Normalise the message; of one that is too long, its two ends are read for danger."""
@@ -250,6 +295,7 @@ class Assistant:
             wording = load_wording(self.settings.language)
             body = wording.replies.too_long.format(limit=self.settings.max_characters)
             return wording.reply(Decision.OUT_OF_SCOPE, body)
+        verdict = self._rewrite(turn, verdict)
         findings = self._search(turn) if verdict.decision in _LOOKED_UP else NOTHING_FOUND
         decision = self._settle(verdict, findings)
         return self._compose(turn, verdict, decision, findings, trace)
@@ -264,6 +310,8 @@ class Assistant:
             if turn.question != turn.reading.message.text:  # a follow-up may stand well enough by itself
                 alone = self._find(turn.reading.message.text, turn.vectors[0])
                 findings = max(findings, alone, key=lambda found: found.confidence)
+            if turn.rewritten:
+                findings = max(findings, self._find(*turn.rewritten), key=lambda found: found.confidence)
             return findings
 
     def _find(self, question: str, vector: NDArray[np.float32]) -> Findings:
@@ -300,15 +348,19 @@ class Assistant:
 
     def _body(self, turn: Turn, verdict: Verdict, decision: Decision, findings: Findings, wording: Wording) -> Composed:
         if decision is Decision.ANSWER:
+            if self._may_draft(turn, verdict):
+                return self._draft(turn, findings, "answer")
             return compose(self.knowledge, findings)
         if decision is Decision.NOT_IN_SOURCES:
             return self._silence(findings, wording)
         variant = verdict.variant if verdict.decision is decision else None
         fixed = wording.fixed(decision, variant, **self._values(turn.region, wording))
         if decision is Decision.PERSONAL_ADVICE:
-            return self._general_information(fixed, variant, findings, wording)
+            return self._general_information(turn, verdict, fixed, findings, wording)
         if decision.is_refusal:
             return self._with_fine_part(turn, fixed, wording)
+        if self.drafter and decision is Decision.ABOUT and variant == "privacy":
+            fixed = f"{fixed} {wording.replies.model_privacy}"
         return Composed(fixed, ())
 
     def _silence(self, findings: Findings, wording: Wording) -> Composed:
@@ -321,12 +373,18 @@ class Assistant:
             f"{texts['nearest'].format(title=nearest.citations[0].title)}\n\n{nearest.body}", nearest.citations
         )
 
-    def _general_information(self, fixed: str, variant: str | None, findings: Findings, wording: Wording) -> Composed:
+    def _general_information(
+        self, turn: Turn, verdict: Verdict, fixed: str, findings: Findings, wording: Wording
+    ) -> Composed:
         asks = wording.replies.personal_advice_ask
-        ask = asks.get(variant or "") or asks["decision"]
+        ask = asks.get(verdict.variant or "") or asks["decision"]
         if not _near(findings):
             return Composed(f"{fixed}\n\n{ask}", ())
-        general = compose(self.knowledge, findings, most_words=100, passages=1)
+        if self._may_draft(turn, verdict):
+            turn.shown(f"{fixed}\n\n")
+            general = self._draft(turn, findings, "general", most_words=100, passages=1)
+        else:
+            general = compose(self.knowledge, findings, most_words=100, passages=1)
         return Composed(f"{fixed}\n\n{general.body}\n\n{ask}", general.citations)
 
     def _with_fine_part(self, turn: Turn, fixed: str, wording: Wording) -> Composed:
@@ -354,8 +412,59 @@ class Assistant:
         return self.support.lines(turn.region, wording.support, poison=decision is Decision.EMERGENCY)
 
     def _danger_before(self, turn: Turn) -> bool:
-        vectors = turn.vectors[len(turn.vectors) - len(turn.earlier) :]
-        return any(self.guard.sees_danger(text, vector) for text, vector in zip(turn.earlier, vectors, strict=True))
+        return any(self.guard.sees_danger(text, vector) for text, vector in self._earlier(turn))
+
+    def _earlier(self, turn: Turn) -> Iterator[tuple[str, NDArray[np.float32]]]:
+        return zip(turn.earlier, turn.vectors[len(turn.vectors) - len(turn.earlier) :], strict=True)
+
+    # With a language model
+
+    def _may_draft(self, turn: Turn, verdict: Verdict) -> bool:
+        """Whether a model may be asked: the guard let the message pass, and nobody was in danger before it."""
+        return self.drafter is not None and verdict.decision in _DRAFTED and not self._danger_before(turn)
+
+    def _draft(self, turn: Turn, findings: Findings, task: Task, **limits: int) -> Composed:
+        """Let the model write what it may; the extractive answer takes the place of what does not stand."""
+        assert self.drafter
+        with turn.stage("draft"):
+            turn.drafted = self.drafter.compose(
+                self.knowledge, findings, self._asked(turn), task=task, seconds=self._seconds_to_draft(turn),
+                show=turn.shown, **limits,
+            )  # fmt: skip
+        return turn.drafted.composed
+
+    def _rewrite(self, turn: Turn, verdict: Verdict) -> Verdict:
+        """Let the model make a follow-up self-standing; judged again, that can only make the decision stricter."""
+        if not (self.settings.llm_rewrite and turn.conversation.leans_on_before and self._may_draft(turn, verdict)):
+            return verdict
+        assert self.drafter
+        before = self._harmless_before(turn)
+        with turn.stage("rewrite"):
+            question = self.drafter.rewrite(turn.reading.message.text, before, self._seconds_to_draft(turn))
+            if not question:
+                return verdict
+            reading = self.guard.read(question)
+            vectors = self.encoder.encode(reading.texts)
+            again = self.guard.decide(reading, vectors)
+        if again.decision in _DRAFTED:
+            turn.rewritten = reading.message.text, vectors[0]
+        stricter = again.decision in _STRICTER and again.decision.precedence < verdict.decision.precedence
+        return again if stricter else verdict
+
+    def _asked(self, turn: Turn) -> str:
+        """Return the question as a model gets it: of what came before, only what was itself harmless."""
+        if turn.rewritten:
+            return turn.rewritten[0]
+        before = self._harmless_before(turn) if turn.conversation.leans_on_before else []
+        return " ".join([*before, turn.reading.message.text])
+
+    def _harmless_before(self, turn: Turn) -> list[str]:
+        """Return the two messages before this one, without those that told of a danger or were refused."""
+        return [text for text, vector in list(self._earlier(turn))[-2:] if not self.guard.risks(text, vector)]
+
+    def _seconds_to_draft(self, turn: Turn) -> float:
+        spent = sum(turn.milliseconds.values()) / 1000
+        return min(self.settings.llm_seconds, _SHARE_FOR_DRAFTS * self.settings.reply_seconds - spent)
 
     def _language(self, turn: Turn, decision: Decision) -> str:
         """Fixed replies come in the visitor's language where there is one; answers stay in the knowledge's."""
@@ -391,6 +500,8 @@ class Assistant:
             "passages": [[item.passage, round(item.score, 3)] for item in findings.found],
             "milliseconds": {step: round(spent, 2) for step, spent in turn.milliseconds.items()},
             "knowledge": self.knowledge.digest[:12],
+            **({"rewritten": turn.rewritten[0]} if turn.rewritten else {}),
+            **({"llm": turn.drafted.trace} if turn.drafted else {}),
         }
 
 
@@ -403,6 +514,15 @@ def _load_content(settings: Settings) -> tuple[Knowledge, SupportDirectory]:
     support = load_support(own_support if own_support.is_file() else shipped / SUPPORT_FILE)
     support.region(settings.region)
     return knowledge, support
+
+
+def _load_drafter(settings: Settings) -> Drafter | None:
+    """Load what a language model needs; without the setting, nothing of it is even imported."""
+    if not settings.llm:
+        return None
+    from askdmt.answering.generative import Drafter
+
+    return Drafter.load(settings)
 
 
 def _near(findings: Findings) -> bool:

@@ -89,9 +89,13 @@ def chat(region: Region = None, knowledge: KnowledgeFolder = None) -> None:
     messages: list[dict[str, str]] = []
     while text := _prompt(f"{words.you}: "):
         messages.append({"role": "user", "content": text})
-        reply = assistant.reply(messages)
-        messages.append({"role": "assistant", "content": reply.text})
-        typer.echo(f"\n{words.assistant}: {reply.text}\n")
+        typer.echo(f"\n{words.assistant}: ", nl=False)
+        for piece in assistant.stream(messages):
+            if isinstance(piece, str):
+                typer.echo(piece, nl=False)
+            else:
+                messages.append({"role": "assistant", "content": piece.text})
+        typer.echo("\n")
 
 
 @app.command()

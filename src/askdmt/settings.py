@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from platformdirs import user_cache_path
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -100,6 +100,35 @@ class Settings(BaseSettings):
     encoder: str = Field("", description="Name or path of a sentence-transformers model; empty means the packaged one.")
     chroma_url: str = Field("", description="Address of a shared Chroma server; empty means an embedded store.")
 
+    # The optional language model
+    llm: str = Field(
+        "", pattern=r"^([a-z][a-z_]*:\S+)?$",
+        description="Language model that writes drafts, as `provider:model`; empty means none, only reviewed passages.",
+    )  # fmt: skip
+    llm_base_url: str = Field(
+        "", pattern=r"^(https?://\S+)?$", description="Address of the model's server; empty means the provider's own."
+    )
+    llm_seconds: float = Field(
+        12.0, gt=0, le=300, description="Time limit of one draft, in seconds; `reply_seconds` bounds it too."
+    )
+    llm_max_tokens: int = Field(500, ge=50, le=8000, description="Longest draft, in tokens.")
+    llm_max_tokens_day: int = Field(
+        0,
+        ge=0,
+        description="Tokens that drafts may use in a day (UTC), in and out, for each process; 0 means no limit.",
+    )
+    llm_price_in: float = Field(0.0, ge=0, description="Price of a million tokens that are sent to the model.")
+    llm_price_out: float = Field(0.0, ge=0, description="Price of a million tokens that the model writes.")
+    llm_max_cost_day: float = Field(
+        0.0, ge=0, description="What drafts may cost in a day (UTC), for each process; 0 means no limit. Needs prices."
+    )
+    llm_rewrite: bool = Field(
+        False, description="Whether the model makes follow-up questions self-standing before they are looked up."
+    )
+    llm_tracing: bool = Field(
+        False, description="Whether LangSmith's variables are obeyed, so that questions and drafts may be sent there."
+    )
+
     # Where it is served
     host: str = Field("127.0.0.1", description="Address the server listens on.")
     port: int = Field(7860, ge=1, le=65535, description="Port the server listens on.")
@@ -166,6 +195,13 @@ class Settings(BaseSettings):
     @classmethod
     def _empty_means_shipped(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("llm_max_cost_day")
+    @classmethod
+    def _cost_needs_prices(cls, value: float, info: ValidationInfo) -> float:
+        if value and not (info.data.get("llm_price_in") or info.data.get("llm_price_out")):
+            raise ValueError("a cost needs prices: set llm_price_in and llm_price_out")
+        return value
 
     @field_validator("root_path", mode="before")
     @classmethod

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -34,7 +35,19 @@ def print_trace(reply: Reply) -> None:
     _table(console, "Passages", ("passage", "score"), trace["passages"])
     answerable = trace["answerable"]
     console.print(f"Sources answer it: {'yes' if answerable['yes'] else 'no'} (confidence {answerable['confidence']})")
+    if "rewritten" in trace:
+        console.print(Text(f"Rewritten by the model: {trace['rewritten']}"))
+    if "llm" in trace:
+        _draft(console, trace["llm"])
     console.print("Milliseconds: " + ", ".join(f"{step} {spent}" for step, spent in trace["milliseconds"].items()))
+
+
+def _draft(console: Console, draft: Mapping[str, Any]) -> None:
+    because = f", {draft['failure']}" if draft["failure"] else ""
+    console.print(Text(f"Draft by {draft['model']}: {draft['outcome']}{because}"))
+    console.print(Text(draft["draft"]))
+    rows = ((row["text"] or "(not shown)", row["score"], ", ".join(row["reasons"])) for row in draft["sentences"])
+    _table(console, "Sentences of the draft", ("sentence", "score", "reasons"), rows)
 
 
 def _scores(scores: dict[str, float], thresholds: dict[str, float]) -> Iterable[tuple[object, ...]]:

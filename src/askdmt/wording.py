@@ -83,6 +83,7 @@ class Replies(_Strict):
     unsupported_language: str
     out_of_scope: dict[str, str]
     not_in_sources: dict[str, str]
+    model_privacy: str  # follows about.privacy where a language model writes
     mixed: str
     empty: str
     too_long: str

@@ -39,7 +39,7 @@ def compose(
     for item in findings.found[: passages + 2]:
         if len(citations) == passages or (citations and item.score < best - _CLOSE):
             break
-        text = _opening(knowledge.passages[item.passage].text, words_left)
+        text = opening(knowledge.passages[item.passage].text, words_left)
         if not text:
             continue
         citations.append(cite(knowledge, item.passage, len(citations) + 1))
@@ -58,7 +58,7 @@ def cite(knowledge: Knowledge, passage_id: str, n: int) -> Citation:
     return Citation(n, section.id, section.title, label, url, section.reviewed, passage.text, section.signed)
 
 
-def _opening(text: str, most_words: int) -> str:
+def opening(text: str, most_words: int) -> str:
     """Return the leading sentences of a passage that fit; none if not even two would."""
     if len(text.split()) <= most_words:
         return text

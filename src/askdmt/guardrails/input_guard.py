@@ -152,11 +152,14 @@ class InputGuard:
 
     def sees_danger(self, text: str, vector: NDArray[np.float32]) -> bool:
         """Whether one message, normalised and encoded by itself, tells of danger."""
-        if any(rule.decision in DANGER for rule in matching_rules([text], self.rules)):
-            return True
+        return not DANGER.isdisjoint(self.risks(text, vector))
+
+    def risks(self, text: str, vector: NDArray[np.float32]) -> frozenset[Decision]:
+        """Return the dangers and refusals that one message, normalised and encoded by itself, brings up."""
+        ruled = {rule.decision for rule in matching_rules([text], self.rules)}
         judgement = self.classifier.judge([text], vector[np.newaxis])[0]
         reached = self._by_score(text, judgement, self.thresholds.message, "message")
-        return any(verdict.decision in DANGER for verdict in reached)
+        return frozenset((ruled | {verdict.decision for verdict in reached}) & _RISKS)
 
     def _by_rule(self, reading: Reading, whole: Judgement) -> list[Verdict]:
         return [

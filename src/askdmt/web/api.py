@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Literal
@@ -16,7 +15,7 @@ from askdmt.reply import Reply
 from askdmt.sentences import pieces
 from askdmt.web.metrics import Channel
 from askdmt.web.problems import MEDIA_TYPE, PROBLEM_SCHEMA
-from askdmt.web.replies import Replies
+from askdmt.web.replies import Answering, Replies
 
 HEARTBEAT_SECONDS = 15.0
 EVENT_STREAM = "text/event-stream"
@@ -93,27 +92,36 @@ def api_router(replies: Replies) -> APIRouter:
         """Give one reply to the last message, read with the ones before it.
 
         With `Accept: text/event-stream` it comes as events: `sentence` with `{"text": …}` for each piece of the body,
-        then `reply` with the whole reply; `problem` if that fails.
+        where a language model writes as soon as it is checked, then `reply` with the whole reply; `problem` if that
+        fails.
         """
-        task = await replies.begin(
+        answering = await replies.begin(
             question.said, channel=_channel(request), address=address(request), region=question.region
         )
         if EVENT_STREAM in request.headers.get("accept", ""):
-            return StreamingResponse(stream(task, _events, failed), media_type=EVENT_STREAM)
-        return JSONResponse((await task).as_dict())
+            return StreamingResponse(stream(answering, _sentence, _events, failed), media_type=EVENT_STREAM)
+        return JSONResponse((await answering.reply).as_dict())
 
     return router
 
 
 async def stream(
-    task: asyncio.Task[Reply], events: Callable[[Reply], list[bytes]], failed: Callable[[], list[bytes]]
+    answering: Answering,
+    sentence: Callable[[str], list[bytes]],
+    events: Callable[[Reply, str], list[bytes]],
+    failed: Callable[[], list[bytes]],
 ) -> AsyncIterator[bytes]:
-    """Yield a comment each 15 s until the reply is there, then its events."""
-    while not task.done():
-        await asyncio.wait({task}, timeout=HEARTBEAT_SECONDS)
-        if not task.done():
-            yield KEEPALIVE_COMMENT
-    for event in failed() if task.cancelled() or task.exception() else events(task.result()):
+    """Yield a sentence's events as soon as it may be seen, a comment after 15 silent seconds, at last the reply's.
+
+    `events` is given the reply and the part of its body that was sent already.
+    """
+    sent = ""
+    async for piece in answering.pieces(HEARTBEAT_SECONDS):
+        for event in sentence(piece) if piece else [KEEPALIVE_COMMENT]:
+            yield event
+        sent += piece or ""
+    task = answering.reply
+    for event in failed() if task.cancelled() or task.exception() else events(task.result(), sent):
         yield event
 
 
@@ -122,8 +130,12 @@ def address(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def _events(reply: Reply) -> list[bytes]:
-    sentences = [_event("sentence", {"text": text}) for text in pieces(reply.body)]
+def _sentence(text: str) -> list[bytes]:
+    return [_event("sentence", {"text": text})]
+
+
+def _events(reply: Reply, sent: str) -> list[bytes]:
+    sentences = [event for text in pieces(reply.body[len(sent) :]) for event in _sentence(text)]
     return [*sentences, _event("reply", reply.as_dict())]
 
 

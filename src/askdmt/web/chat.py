@@ -27,6 +27,7 @@ class View:
 
     turns: tuple[Turn, ...] = ()
     pending: str = ""
+    written: str = ""  # what may be shown of its answer already
     notice: str = ""  # a short visible message under the conversation
 
     @property
@@ -47,13 +48,24 @@ class Chat:
         return self.replies.desk.wording
 
     async def ask(self, question: str, turns: tuple[Turn, ...], region: str, address: str) -> AsyncIterator[View]:
-        """Yield the page while the answer is looked for, and the page with the answer."""
+        """Yield the page while the answer is looked for, with what can be shown of it, and the page with the answer."""
         words = self.wording.page
         if not question.strip():
             yield View(turns, notice=words.message_placeholder)
             return
         yield View(turns, pending=question, notice=words.working)
-        reply = await self._reply(question, turns, self.known_region(region), address)
+        region = self.known_region(region)
+        said = [*(message for turn in turns for message in _messages(turn)), {"role": "user", "content": question}]
+        try:
+            answering = await self.replies.begin(said, channel="page", address=address, region=region)
+            written = ""
+            async for piece in answering.pieces():
+                written += piece or ""
+                if piece:
+                    yield View(turns, pending=question, written=written, notice=words.working)
+            reply = await answering.reply
+        except Unavailable as unavailable:
+            reply = self.replies.desk.reply(unavailable.reason, seconds=unavailable.seconds, region=region)
         kept = question[: self.replies.settings.max_characters]
         yield View((*turns, Turn(kept, reply))[-MOST_TURNS:])
 
@@ -75,13 +87,6 @@ class Chat:
         """Return the region if there are help lines for it, else the operator's."""
         known = isinstance(region, str) and region in self.replies.desk.support.regions
         return str(region) if known else self.replies.settings.region
-
-    async def _reply(self, question: str, turns: tuple[Turn, ...], region: str, address: str) -> Reply:
-        said = [*(message for turn in turns for message in _messages(turn)), {"role": "user", "content": question}]
-        try:
-            return await self.replies.ask(said, channel="page", address=address, region=region)
-        except Unavailable as unavailable:
-            return self.replies.desk.reply(unavailable.reason, seconds=unavailable.seconds, region=region)
 
 
 def _messages(turn: Turn) -> list[dict[str, str]]:

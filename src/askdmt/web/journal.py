@@ -61,7 +61,11 @@ class Journal:
         self.metrics.replied(reply.decision, channel, seconds, stages)
         if failed:
             self.metrics.guard_failed(failed)
+        outcome = trace.get("llm", {}).get("outcome")
+        if outcome:
+            self.metrics.drafted(outcome)
         facts = {"channel": channel, "decision": reply.decision.value, "rule": trace.get("rule"), "failure": failed}
+        facts |= {"draft": outcome} if outcome else {}
         log.info("replied", extra={**facts, "milliseconds": round(seconds * 1000, 1), "stages": stages})
         if self._keeper:
             self._keeper.keep(Conversation.of(said).last, reply, channel)

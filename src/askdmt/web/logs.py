@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _OURS = "askdmt"
 _PLAIN = "uvicorn.error"  # its messages are fixed words; what they are filled with is left out
 _FIELDS = frozenset(
-    "channel decision rule milliseconds stages failure "  # of a reply
+    "channel decision rule milliseconds stages failure draft "  # of a reply
     "result knowledge sections helpful".split()  # of the rest
 )
 _SENTENCES = frozenset(["problem"])  # on the operator's own files

@@ -65,7 +65,7 @@ def conversation(view: View, wording: Wording, *, feedback: bool = False) -> str
         for item in (_question(turn.question, page.you), _answer(turn, wording, feedback=feedback))
     ]
     if view.pending:
-        items += [_question(view.pending, page.you), _working(wording)]
+        items += [_question(view.pending, page.you), _working(view.written, wording)]
     if not items:
         return ""
     language = view.last_reply.language if view.last_reply else wording.language
@@ -122,9 +122,10 @@ def _question(text: str, speaker: str) -> str:
     )
 
 
-def _working(wording: Wording) -> str:
+def _working(written: str, wording: Wording) -> str:
+    paragraphs = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in written.split("\n\n") if paragraph.strip())
     return (
-        f'<li><article class="answer working"><h3>{escape(wording.page.assistant)}</h3>'
+        f'<li><article class="answer working"><h3>{escape(wording.page.assistant)}</h3>{paragraphs}'
         f'<p>{escape(wording.page.working)}<span class="dots" aria-hidden="true"><i></i><i></i><i></i></span></p>'
         "</article></li>"
     )

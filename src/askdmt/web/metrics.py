@@ -12,14 +12,15 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 import askdmt
+from askdmt.answering.outcomes import Outcome
 from askdmt.decisions import Decision
 
 if TYPE_CHECKING:
     from askdmt.knowledge.sections import Knowledge
 
 Channel = Literal["page", "embed", "api", "openai"]
-Stage = Literal["read", "encode", "guard", "search", "compose"]
-Failure = Literal["read", "encode", "guard", "search", "compose", "timeout", "error"]
+Stage = Literal["read", "encode", "guard", "rewrite", "search", "draft", "compose"]
+Failure = Literal[Stage, "timeout", "error"]
 Reload = Literal["changed", "unchanged", "refused"]
 
 _REPLY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20)
@@ -41,6 +42,9 @@ class Metrics:
         self._reply_seconds = self._histogram("reply", "Time to a whole reply", _REPLY_SECONDS, channel=channels)
         self._stage_seconds = self._histogram("stage", "Time of one stage", _STAGE_SECONDS, stage=get_args(Stage))
         self._failures = self._counter("guard_failures", "Safe replies, by what failed", stage=get_args(Failure))
+        self._drafts = self._counter(
+            "drafts", "Drafts of a language model, by what became of them", outcome=get_args(Outcome)
+        )
         self._limited = self._counter("rate_limited", "Visitors told to come back later", channel=channels)
         self._feedback = self._counter("feedback", "What visitors said of replies", helpful=("yes", "no"))
         self._reloads = self._counter("knowledge_reloads", "Reloads of the knowledge", result=get_args(Reload))
@@ -62,6 +66,10 @@ class Metrics:
     def guard_failed(self, failure: Failure) -> None:
         """Count a reply that could not be checked, so that the safe reply was given."""
         self._failures.labels(failure).inc()
+
+    def drafted(self, outcome: Outcome) -> None:
+        """Count a draft as shown, or by why the reviewed passages took its place."""
+        self._drafts.labels(outcome).inc()
 
     def rate_limited(self, channel: Channel) -> None:
         """Count a visitor who was told to come back later."""

@@ -114,11 +114,14 @@ def openai_router(replies: Replies) -> APIRouter:
         The reply's other fields are under `askdmt`. Of a refusal, the text is in `message.refusal` too.
         """
         _must_be_ours(asked.model)
-        task = await replies.begin(asked.said, channel="openai", address=address(request), region=asked.askdmt.region)
+        answering = await replies.begin(
+            asked.said, channel="openai", address=address(request), region=asked.askdmt.region
+        )
         if asked.stream:
-            usage = bool(asked.stream_options and asked.stream_options.include_usage)
-            return StreamingResponse(stream(task, lambda reply: _chunks(reply, usage), failed), media_type=EVENT_STREAM)
-        return JSONResponse(_completion(await task))
+            chunks = _Chunks(answering.id, usage=bool(asked.stream_options and asked.stream_options.include_usage))
+            events = stream(answering, chunks.sentence, chunks.of_reply, failed)
+            return StreamingResponse(events, media_type=EVENT_STREAM)
+        return JSONResponse(_completion(await answering.reply))
 
     def failed() -> list[bytes]:
         problem = as_response(replies.desk.unavailable("error"), "/v1/")
@@ -152,30 +155,50 @@ def _text(message: ChatMessage) -> str:
 def _completion(reply: Reply) -> dict[str, Any]:
     message = {"role": "assistant", "content": reply.text, "refusal": _refusal(reply)}
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish_reason(reply)}
-    return {**_envelope(reply, "chat.completion"), "choices": [choice], "usage": _NO_TOKENS, MODEL: reply.as_dict()}
+    return {**_envelope(reply.id, "chat.completion"), "choices": [choice], "usage": _NO_TOKENS, MODEL: reply.as_dict()}
 
 
-def _chunks(reply: Reply, usage: bool) -> list[bytes]:
-    """Return a completion as the events of a stream; our own fields come with the last choice."""
-    deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
-    deltas += [{"content": text} for text in pieces(reply.text)]
-    if refusal := _refusal(reply):
-        deltas.append({"refusal": refusal})
-    chunks: list[dict[str, Any]] = [{"choices": [_delta(delta)]} for delta in deltas]
-    chunks.append({"choices": [_delta({}, _finish_reason(reply))], MODEL: reply.as_dict()})
-    if usage:
-        chunks = [{**chunk, "usage": None} for chunk in chunks]
-        chunks.append({"choices": [], "usage": _NO_TOKENS})
-    envelope = _envelope(reply, "chat.completion.chunk")
-    return [*(_event({**envelope, **chunk}) for chunk in chunks), _DONE]
+class _Chunks:
+    """A completion as the events of a stream; our own fields come with the last choice."""
+
+    def __init__(self, reply_id: str, *, usage: bool) -> None:
+        self._envelope = _envelope(reply_id, "chat.completion.chunk")
+        self._usage = usage
+        self._begun = False
+
+    def sentence(self, text: str) -> list[bytes]:
+        """Return the events of a piece that comes before the reply is whole."""
+        return self._events([{"choices": [_delta(delta)]} for delta in self._opened([{"content": text}])])
+
+    def of_reply(self, reply: Reply, sent: str) -> list[bytes]:
+        """Return all events that are left; `sent` is the part of the text that has gone out."""
+        deltas = self._opened([{"content": text} for text in pieces(reply.text[len(sent) :])])
+        if refusal := _refusal(reply):
+            deltas.append({"refusal": refusal})
+        chunks: list[dict[str, Any]] = [{"choices": [_delta(delta)]} for delta in deltas]
+        chunks.append({"choices": [_delta({}, _finish_reason(reply))], MODEL: reply.as_dict()})
+        events = self._events(chunks)
+        if self._usage:
+            events.append(_event({**self._envelope, "choices": [], "usage": _NO_TOKENS}))
+        return [*events, _DONE]
+
+    def _opened(self, deltas: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return deltas with the one before them that says who speaks, the first time."""
+        opening = [] if self._begun else [{"role": "assistant", "content": ""}]
+        self._begun = True
+        return [*opening, *deltas]
+
+    def _events(self, chunks: list[dict[str, Any]]) -> list[bytes]:
+        usage = {"usage": None} if self._usage else {}
+        return [_event({**self._envelope, **chunk, **usage}) for chunk in chunks]
 
 
 def _delta(delta: Mapping[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
     return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
 
 
-def _envelope(reply: Reply, kind: str) -> dict[str, Any]:
-    return {"id": f"chatcmpl-{reply.id}", "object": kind, "created": int(time.time()), "model": MODEL}
+def _envelope(reply_id: str, kind: str) -> dict[str, Any]:
+    return {"id": f"chatcmpl-{reply_id}", "object": kind, "created": int(time.time()), "model": MODEL}
 
 
 def _refusal(reply: Reply) -> str | None:

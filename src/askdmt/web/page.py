@@ -13,7 +13,7 @@ from askdmt.web.chat import Chat, Turn, View
 from askdmt.web.replies import Replies
 
 _MOST_EXAMPLES = 5  # buttons for questions that can be picked
-_AT_ONCE = 8  # visitors answered at the same time; the assistant has as many workers
+_AT_ONCE, _AT_ONCE_WITH_MODEL = 8, 32  # visitors answered at the same time; the assistant has as many workers
 _WAITING = 64  # visitors that may wait for their turn
 _FORGET_IDLE_AFTER = 3600  # seconds after which a conversation that nobody goes on with is dropped from memory
 FORGET_CLOSED_AFTER = 300  # the same once its page is gone; a phone that only slept may be back before that
@@ -96,7 +96,8 @@ def build_page(replies: Replies) -> Any:
 
         async def ask(question: str, turns: tuple[Turn, ...], region: str, request: Any) -> AsyncIterator[Update]:
             async for view in chat.ask(question or "", turns, region, request.client.host):
-                yield [gr.update(value="") if view.pending else gr.skip(), *show(view)]
+                begun = view.pending and not view.written  # later, a visitor may be typing the next question
+                yield [gr.update(value="") if begun else gr.skip(), *show(view)]
 
         async def ask_example(
             question: str, turns: tuple[Turn, ...], region: str, request: Any
@@ -117,7 +118,8 @@ def build_page(replies: Replies) -> Any:
             told_who_asks.__annotations__["request"] = gr.Request  # by which Gradio knows to hand it in
 
         private: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        asking: dict[str, Any] = {"concurrency_limit": _AT_ONCE, "concurrency_id": "ask", **private}
+        at_once = _AT_ONCE_WITH_MODEL if replies.settings.llm else _AT_ONCE
+        asking: dict[str, Any] = {"concurrency_limit": at_once, "concurrency_id": "ask", **private}
         events = [gr.on([box.submit, send.click], ask, [box, turns, region], [box, *shown], **asking)]
         events += [button.click(ask_example, [button, turns, region], shown, **asking) for button in buttons]
         stop.click(stopped, [turns, pending, box], [box, *shown], cancels=events, **private)

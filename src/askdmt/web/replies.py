@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,38 @@ Messages = Sequence[Mapping[str, Any]]
 COME_BACK_SECONDS = 5  # after which somebody who found it starting or busy may try again
 
 
+class Answering:
+    """A question that is being answered: `reply` is the task that gives the Reply, which will have this `id`."""
+
+    reply: asyncio.Task[Reply]
+
+    def __init__(self) -> None:
+        self.id = uuid.uuid4().hex
+        self._heard: asyncio.Queue[str | None] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
+
+    def begin(self, reply: asyncio.Task[Reply]) -> None:
+        """Take the task, with which the last piece will have come."""
+        self.reply = reply
+        reply.add_done_callback(lambda _: self._heard.put_nowait(None))
+
+    def show(self, piece: str) -> None:
+        """Let a piece of the body be seen before the reply is whole; may be called in any thread."""
+        self._loop.call_soon_threadsafe(self._heard.put_nowait, piece)
+
+    async def pieces(self, patience: float | None = None) -> AsyncIterator[str | None]:
+        """Yield the pieces of the body that can be shown before the reply; None after so many silent seconds."""
+        while True:
+            try:
+                piece = await asyncio.wait_for(self._heard.get(), patience)
+            except TimeoutError:
+                yield None
+                continue
+            if piece is None:
+                return
+            yield piece
+
+
 class Replies:
     """Answers questions of all channels over the assistant in use."""
 
@@ -47,14 +80,12 @@ class Replies:
 
     async def ask(self, said: Messages, *, channel: Channel, address: str, region: str | None = None) -> Reply:
         """Answer the last of several messages, and wait for it; raises what `begin` does."""
-        return await (await self.begin(said, channel=channel, address=address, region=region))
+        return await (await self.begin(said, channel=channel, address=address, region=region)).reply
 
-    async def begin(
-        self, said: Messages, *, channel: Channel, address: str, region: str | None = None
-    ) -> asyncio.Task[Reply]:
+    async def begin(self, said: Messages, *, channel: Channel, address: str, region: str | None = None) -> Answering:
         """Admit a question and begin to answer it; `address` is the visitor's, for the rate limit only.
 
-        The task raises nothing. It goes on to its end even if nobody waits for it, and keeps its place until then.
+        Its task raises nothing. It goes on to its end even if nobody waits for it, and keeps its place until then.
 
         Raises:
             InputError: there is no message of a visitor.
@@ -77,10 +108,12 @@ class Replies:
             if isinstance(error, TimeoutError | AskDMTError):
                 raise Unavailable("starting", COME_BACK_SECONDS, region) from None
             raise
-        task = asyncio.create_task(self._answer(assistant, said, channel, region))
+        answering = Answering()
+        task = asyncio.create_task(self._answer(assistant, answering, said, channel, region))
+        answering.begin(task)
         self._in_flight.add(task)
         task.add_done_callback(self._finish)
-        return task
+        return answering
 
     async def finished(self) -> None:
         """Wait until no question is being answered."""
@@ -91,13 +124,16 @@ class Replies:
         self._taken -= 1
         self._in_flight.discard(task)
 
-    async def _answer(self, assistant: Assistant, said: Messages, channel: Channel, region: str | None) -> Reply:
+    async def _answer(
+        self, assistant: Assistant, answering: Answering, said: Messages, channel: Channel, region: str | None
+    ) -> Reply:
         started = time.perf_counter()
         try:
-            answer = partial(assistant.reply, said, region=region, trace=True)
+            answer = partial(assistant.reply, said, region=region, trace=True, show=answering.show)
             reply = await to_thread.run_sync(answer, limiter=self._threads)
         except Exception as error:
             log.error("answering failed: %s", type(error).__name__)  # the type only: a message may quote the visitor
             reply = replace(self.desk.reply("error", region=region), trace={"failed": "error"})
+        reply = replace(reply, id=answering.id)
         self.journal.replied(said, reply, channel, time.perf_counter() - started)
         return replace(reply, trace=None)
