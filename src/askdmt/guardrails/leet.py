@@ -10,7 +10,7 @@ from functools import lru_cache
 from askdmt.guardrails.vocabulary import Vocabulary, load_vocabulary
 
 # What a digit or sign may stand for, the likeliest letter first.
-_READINGS = {
+READINGS = {
     "0": "o",
     "1": "il",
     "2": "z",
@@ -34,7 +34,7 @@ _READINGS = {
     "¥": "y",
     "ß": "b",
 }
-_SIGNS = frozenset(_READINGS)
+_SIGNS = frozenset(READINGS)
 _ENDINGS = {"5": "s", "$": "s", "7": "t", "+": "t", "11": "ll", "1l": "ll", "l1": "ll", "v3": "ve", "r3": "re"}
 _SHORT_STEMS = {"1": "i", "!": "i", "|": "i"}
 _DIGITS = str.maketrans("0134578", "oieastb")
@@ -136,7 +136,7 @@ def reading_of(word: str, heavy: bool = False) -> str | None:
         lower = lower.replace(drawn, letter)
     if lower.isalpha():
         return lower if lower != word.lower() and lower in load_vocabulary() else None
-    if any(not (sign.isalpha() or sign in _READINGS or sign == "'") for sign in lower):
+    if any(not (sign.isalpha() or sign in READINGS or sign == "'") for sign in lower):
         return None
     vocabulary = load_vocabulary()
     if "'" in lower.strip("'"):
@@ -145,11 +145,11 @@ def reading_of(word: str, heavy: bool = False) -> str | None:
         return ordinal[1] + "th"
     if lower.isdigit():
         return _word_of_digits(lower) if heavy else None
-    reading = vocabulary.best_reading([_READINGS.get(sign, sign) for sign in lower])
+    reading = vocabulary.best_reading([READINGS.get(sign, sign) for sign in lower])
     if reading and _is_believable(word, lower, reading, heavy, vocabulary):
         return reading
     if heavy and any(map(str.isalpha, lower)) and not _MEASURE.fullmatch(lower) and not _is_code(word, vocabulary):
-        return "".join(_READINGS.get(sign, sign)[0] for sign in lower)
+        return "".join(READINGS.get(sign, sign)[0] for sign in lower)
     return None
 
 
@@ -165,7 +165,7 @@ def _word_of_digits(digits: str) -> str | None:
     word = digits.translate(_DIGITS)
     if word in _WORDS_OF_DIGITS:
         return word
-    reading = load_vocabulary().best_reading([_READINGS[digit] for digit in digits])
+    reading = load_vocabulary().best_reading([READINGS[digit] for digit in digits])
     return reading if reading and load_vocabulary().is_common(reading) else None
 
 
