@@ -11,10 +11,10 @@ from functools import lru_cache
 from askdmt.guardrails.leet import ADDRESS, READINGS, reading_of
 from askdmt.guardrails.vocabulary import SHORT_WORDS, Vocabulary, load_vocabulary
 
-_SIGN = r"[ \t\n.\-_*|/\\~+,:;=^<>()\[\]{}#&·•\"]"
+_SIGN = r"[ \t\n.\-_*|/\\~+,:;=^<>()\[\]{}#&·•\"\u2600-\u27bf\U0001f300-\U0001faff]"
 _SINGLE = r"[A-Za-z0-9@$!']"
 _APART = re.compile(
-    rf"(?<![\w'@$!]){_SINGLE}(?:{_SIGN}{{1,6}}{_SINGLE}(?![A-Za-z0-9'@$])){{2,}}(?:[ .\-_*|/~](?=[,.;:?!](?:\s|$)))?"
+    rf"(?<![\w'@$!]){_SINGLE}(?:{_SIGN}{{1,6}}{_SINGLE}(?![A-Za-z0-9'@$])){{2,}}(?:(?![,:;]){_SIGN}{{1,2}}(?=[,.;:?!](?:\s|$)))?"
 )
 _PIECES = re.compile(rf"({_SINGLE})({_SIGN}*)", re.DOTALL)
 _ABBREVIATIONS = frozenset("eg ie am pm us uk usa phd nb ps ad bc rip aka".split())
@@ -33,6 +33,7 @@ _LONG_ENOUGH = 20
 _LONG_LINE = 2000  # characters; in a line so long, at least some words are left whole
 _SOME_LANGUAGE = 0.3
 _LONG_RUN = re.compile(r"[A-Za-z']{9,}")
+_HUMP = re.compile(r"(?<=[a-z,.?!])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SIGN_WITHOUT_SPACE = re.compile(r"([,.?!;:])(?=[A-Za-z'])")
 
 
@@ -59,6 +60,12 @@ def _together(match: re.Match[str]) -> str:
     ends = sum(not gap.strip() for _, gap in chunks[:-1])
     shown = ends > 1 and len(pairs) >= 2 * len(chunks)  # the gaps show where words end
     read = [_read_chunk(letters, shown) for letters, _ in chunks]
+    if any(
+        good and word != letters
+        for (word, good), (letters, _) in zip(read, chunks, strict=True)
+        if not letters.isalpha()
+    ):
+        read = [(reading_of(word, heavy=True) or word, good) for word, good in read]
     dotted = run[1] == "."
     known = sum(
         len(letters)
@@ -91,7 +98,7 @@ def _chunks(pairs: Sequence[tuple[str, str]], inside: str) -> list[tuple[str, st
 
 def _gap_to_keep(gap: str, inside: str, last: bool) -> str:
     sign = inside.strip()
-    kept = (gap.replace(sign, "") if sign else gap).strip(" /|")
+    kept = (gap.replace(sign, "") if sign else gap).strip(" \n/|")
     return kept if last else kept + ("\n" if "\n" in gap and inside != "\n" and not kept else " ")
 
 
@@ -111,7 +118,8 @@ def _read_chunk(letters: str, shown: bool) -> tuple[str, bool]:
     for leet in (False, True):
         words = words_of(letters, leet)
         known = sum(len(word) for word in words if _is_word(word, vocabulary))
-        enough = known >= (0.8 if lower.isalpha() else 0.9) * len(letters) and (len(letters) > 4 or known == len(letters))
+        least = 0.6 if len(letters) > _SURELY_RUN_TOGETHER else 0.8 if lower.isalpha() else 0.9
+        enough = known >= least * len(letters) and (len(letters) > 4 or known == len(letters))
         if enough and 2.2 * len(words) <= len(letters) + 2:
             return " ".join(words), True
     return letters, False
@@ -253,6 +261,9 @@ def _parted(token: str) -> str:
     """Return a token with its long runs of letters cut into words, where they are nothing but frequent words."""
     if len(token) < _RUN_TOGETHER or not token.isascii() or ADDRESS.match(token):
         return token
+    humps = _HUMP.split(token)
+    if len(humps) > 4 and load_vocabulary().share(" ".join(humps)) >= 0.7:  # HowMuchShouldI
+        token = " ".join(humps)
     parted = _LONG_RUN.sub(lambda match: _words_of(match[0]), token)
     return _SIGN_WITHOUT_SPACE.sub(r"\1 ", parted) if parted != token else token
 
