@@ -88,6 +88,7 @@ _ENOUGH_LETTERS_TO_SHIFT = 8
 _MOST_PASSAGES = 40  # looked at one by one for shifted letters
 _SURELY = 0.8  # share from which some words within a passage are language
 _ENOUGH_LETTERS_IN_A_STRETCH = 6
+_MANY_LETTERS = 20
 
 
 def without_markup(text: str) -> str:
@@ -195,8 +196,8 @@ def _from_places(run: str) -> str:
 
 
 def _only_language(plain: str) -> str:
-    """Return a decoding that chance can make readable, where it is made of words."""
-    if max(_share(plain), _share(plain[::-1])) < _ENOUGH:
+    """Return a decoding that chance can make readable, where it is made of words, or half of it in a longer one."""
+    if max(_share(plain), _share(plain[::-1])) < (0.5 if len(plain) > _MANY_LETTERS else _ENOUGH):
         raise ValueError("not language")
     return plain
 
@@ -217,7 +218,7 @@ def with_alphabet_in_order(text: str) -> str:
     """Read shifted, mirrored and backward letters where that makes language and the text itself does not."""
     passages = _PASSAGE.sub(_passage_in_order, text, count=_MOST_PASSAGES)
     readings = [reading for reading in (_in_order(text), passages, _stretches_in_order(text)) if reading != text]
-    return max(readings, key=_share, default=text)
+    return max(readings, key=lambda reading: round(_share(reading), 1), default=text)
 
 
 def _stretches_in_order(text: str) -> str:
@@ -269,6 +270,7 @@ def _in_order(passage: str, least: float = _ENOUGH) -> str:
         range(len(shares)),
         key=lambda place: (round(shares[place], 1), _forwardness(readings[place](passage[:_LONGER_SAMPLE])), -place),
     )
+    least = _ENOUGH if letters > _MANY_LETTERS else least
     enough = max(1.0 if is_short or len(words) < 3 else least, here + _SAFELY_MORE)
     return readings[best](passage) if shares[best] >= enough else passage
 

@@ -131,10 +131,10 @@ def _mixes_signs(token: str) -> bool:
 
 @lru_cache(maxsize=8192)
 def _read_token(token: str, heavy: bool) -> str:
-    if token == "!" and heavy:
-        return "i"
     if token.isalpha() or len(token) > _LONGEST or not _SIGNS.intersection(token) or ADDRESS.match(token):
         return token
+    if heavy and len(token) == 1:
+        return _SHORT_STEMS.get(token) or reading_of(token, heavy) or token
     before, core, after = _edges(token)
     if core.isalpha() or core.lower() in load_vocabulary():
         return token

@@ -11,10 +11,11 @@ from functools import lru_cache
 from askdmt.guardrails.leet import ADDRESS, READINGS, reading_of
 from askdmt.guardrails.vocabulary import SHORT_WORDS, Vocabulary, load_vocabulary
 
-_SIGN = r"[ \t\n.\-_*|/\\~+,:;=^<>()\[\]{}#&·•\"\u2600-\u27bf\U0001f300-\U0001faff]"
-_SINGLE = r"[A-Za-z0-9@$!']"
+_SIGN = r"[ \t\n.\-_*|/\\~+,:;?=^<>()\[\]{}#&·•\"\u2600-\u27bf\U0001f300-\U0001faff]"
+_LETTER = "A-Za-z0-9\u00c0-\u024f\u0370-\u052f"
+_SINGLE = rf"[{_LETTER}@$!']"
 _APART = re.compile(
-    rf"(?<![\w'@$!]){_SINGLE}(?:{_SIGN}{{1,6}}{_SINGLE}(?![A-Za-z0-9'@$])){{2,}}(?:(?![,:;]){_SIGN}{{1,2}}(?=[,.;:?!](?:\s|$)))?"
+    rf"(?<![\w'@$!]){_SINGLE}(?:{_SIGN}{{1,6}}{_SINGLE}(?![{_LETTER}'@$])){{2,}}(?:(?![,:;]){_SIGN}{{1,2}}(?=[,.;:?!](?:\s|$)))?"
 )
 _PIECES = re.compile(rf"({_SINGLE})({_SIGN}*)", re.DOTALL)
 _ABBREVIATIONS = frozenset("eg ie am pm us uk usa phd nb ps ad bc rip aka".split())
@@ -32,6 +33,7 @@ _MANY_WORDS = 5
 _LONG_ENOUGH = 20
 _LONG_LINE = 2000  # characters; in a line so long, at least some words are left whole
 _SOME_LANGUAGE = 0.3
+_SHORTER_RUN = re.compile(r"[A-Za-z']{5,}")
 _LONG_RUN = re.compile(r"[A-Za-z']{9,}")
 _HUMP = re.compile(r"(?<=[a-z,.?!])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SIGN_WITHOUT_SPACE = re.compile(r"([,.?!;:])(?=[A-Za-z'])")
@@ -72,7 +74,11 @@ def _together(match: re.Match[str]) -> str:
         for (letters, _), (_, good) in zip(chunks, read, strict=True)
         if good and not (dotted and letters.lower() in _ABBREVIATIONS)
     )
-    certain = (dotted and len(pairs) > 4 * len(chunks)) or (len(pairs) > 4 and run[1] in "-_*|~")
+    certain = (
+        (ends > 1 and len(pairs) > 2.5 * len(chunks))
+        or (dotted and len(pairs) > 4 * len(chunks))
+        or (len(pairs) > 4 and run[1] in "-_*|~")
+    )
     if known < (0.3 if shown else 0.6) * len(pairs) and not certain:
         return run
     return "".join(word + gap for (word, _), (_, gap) in zip(read, chunks, strict=True))
@@ -265,7 +271,18 @@ def _parted(token: str) -> str:
     if len(humps) > 4 and load_vocabulary().share(" ".join(humps)) >= 0.7:  # HowMuchShouldI
         token = " ".join(humps)
     parted = _LONG_RUN.sub(lambda match: _words_of(match[0]), token)
-    return _SIGN_WITHOUT_SPACE.sub(r"\1 ", parted) if parted != token else token
+    if parted == token:
+        return token
+    return _SIGN_WITHOUT_SPACE.sub(r"\1 ", _SHORTER_RUN.sub(lambda match: _words_of_rest(match[0]), parted))
+
+
+def _words_of_rest(run: str) -> str:
+    """Return as words what stands beside words run together, if all of them are known."""
+    vocabulary = load_vocabulary()
+    if run.lower() in vocabulary:
+        return run
+    words = words_of(run)
+    return " ".join(words) if all(_is_word(word, vocabulary) for word in words) else run
 
 
 def _words_of(run: str) -> str:
