@@ -191,6 +191,8 @@ def _from_morse(run: str) -> str:
 
 def _from_places(run: str) -> str:
     """Read the numbers of letters in the alphabet: 8-15-23 is 'how'."""
+    if len(re.findall(r"\d+", run)) < _ENOUGH_LETTERS_IN_A_STRETCH:
+        raise ValueError("a date or a range")
     words = [[f" {_ALPHABET}"[int(place)] for place in word.split("-")] for word in re.split(r"[ /]+", run)]
     return _only_language(" ".join(map("".join, words)))
 
