@@ -62,12 +62,8 @@ def _together(match: re.Match[str]) -> str:
     ends = sum(not gap.strip() for _, gap in chunks[:-1])
     shown = ends > 1 and len(pairs) >= 2 * len(chunks)  # the gaps show where words end
     read = [_read_chunk(letters, shown) for letters, _ in chunks]
-    if any(
-        good and word != letters
-        for (word, good), (letters, _) in zip(read, chunks, strict=True)
-        if not letters.isalpha()
-    ):
-        read = [(reading_of(word, heavy=True) or word, good) for word, good in read]
+    if any(word.replace(" ", "") != letters for (word, _), (letters, _) in zip(read, chunks, strict=True)):
+        read = [(reading_of(word, heavy=True) or word, good) for word, good in read]  # the rest is in leet too
     dotted = run[1] == "."
     known = sum(
         len(letters)
