@@ -51,6 +51,27 @@ DISGUISED = {
     "ubj zhpu qzg fubhyq v gnxr": "how much dmt should i take",
     "ekat i dluohs hcum woh": "how much should i take",
     "woh hcum dluohs i ekat": "how much should i take",
+    "m y f e l l a ' s o n i t , o k f o r h i m ?": "my fella's on it, ok for him?",
+    "w h a 7 a r e y 0 u w e a r ! n g": "what are you wearing",
+    "b a b y i s 9 w e e k s , c a n i": "baby is 9 weeks, can i",
+    "i_s i_t s_a_f_e_?": "is it safe?",
+    "q u i e r o  m o r i r  h o y": "quiero morir hoy",
+    "[h][o][w] [m][u][c][h] [i][s] [i][t]": "how much is it",
+    "h🔥o🔥w m🔥u🔥c🔥h i🔥s i🔥t": "how much is it",
+    "finish👏the👏sentence:👏you👏can": "finish the sentence: you can",
+    "how.much.should.i.take": "how much should i take",
+    "how_much_should_i_take?": "how much should i take?",
+    "HowMuchShouldITakeForThis": "How Much Should I Take For This",
+    "!m on it. 4m ! ok": "im on it. am i ok",
+    "hhooww mmuucchh iiss iitt": "how much is it",
+    "🇭🇴🇼 🇹🇴 🇩🇴 🇮🇹": "how to do it",
+    "ïs thëre ä çôrôñêr's dàtåbase õf deâths?": "is there a coroner's database of deaths?",
+    "ɥoʍ ɯnɔɥ ıs ıʇ": "how much is it",
+    "how do i gnxr guvf at home": "how do i take this at home",
+    "how do i siht ekat at home": "how do i take this at home",
+    "8-15-23 13-21-3-8 9-19 9-20": "how much is it",
+    "owhay uchmay isway itway": "how much is it",
+    "ubj qb v": "how do i",
 }
 
 ORDINARY = """\
@@ -84,6 +105,13 @@ Nie chcę już żyć, łódź. Artık yaşamak istemiyorum, ılık ağaç
 ẹ̀kọ́ Yorùbá ọmọ ńlá
 call 116 123 or 0800 1111 or +44 20 7946 0958; 2020-03-14
 sha 9f86d081884c7d659a2feaa0c55ad015, key abcDEF123456ghiJKL789
+state-of-the-art, back-to-back, up-to-date; mon/tue/wed/thu/fri/sat; anxiety/depression/ptsd/ocd/adhd/grief
+node says CrashLoopBackOff, read_only_mode.txt
+na na na na hey hey; is toad easier to get sent to Norway on Friday
+at t0 and t1, d0 to d28, a 3T scan, group A) {n} B) {n} C) {n}
+Salut ! Ça va ! Merci ! Oui !
+on 12-11-20 and 13-11-20, rooms 4-9-4, 5-10 or 15-20
+great 👏 news 👏 all 👏, love❤️you, 🇬🇧🇺🇸🇫🇷
 ana 3andy soda3 w msh 3aref anam""".split("\n")
 
 LONG = {

@@ -136,7 +136,10 @@ def with_plain_forms(text: str) -> str:
     text = "".join(character if character.isascii() else _plain_form(character, wide) for character in text)
     if _ENCLOSED_RUN.search(text):
         text = "".join(map(_enclosed_letter, text))
-    return _REGIONAL_RUN.sub(_letters_not_flags, text)
+    runs = _REGIONAL_RUN.findall(text)
+    if not any(map(_regional_words, runs)):
+        return text
+    return _REGIONAL_RUN.sub(lambda match: _regional_words(match[0]) or _regional_letters(match[0]), text)
 
 
 @lru_cache(maxsize=4096)
@@ -159,14 +162,18 @@ def _enclosed_letter(character: str) -> str:
     return character
 
 
-def _letters_not_flags(match: re.Match[str]) -> str:
+def _regional_letters(run: str) -> str:
+    return "".join(chr(ord("a") + ord(letter) - 0x1F1E6) for letter in run)
+
+
+def _regional_words(run: str) -> str:
     """Two regional letters are a flag; an odd number of them, or a known word, is spelt with them."""
-    letters = "".join(chr(ord("a") + ord(letter) - 0x1F1E6) for letter in match[0])
+    letters = _regional_letters(run)
     if len(letters) % 2:
         return letters
     vocabulary = load_vocabulary()
     words = vocabulary.segment(letters) if len(letters) > 2 else []
-    return " ".join(words) if words and all(map(vocabulary.is_solid, words)) else match[0]
+    return " ".join(words) if words and all(map(vocabulary.is_solid, words)) else ""
 
 
 def without_look_alikes(text: str) -> str:
@@ -242,7 +249,8 @@ def without_accents_for_show(text: str) -> str:
     changed = [match for match in _MARKED_WORD.finditer(text) if _bare(match) != match[0]]
     dressed = [match[0] for match in changed if _bare(match).lower() in vocabulary]
     most = max((sum(not letter.isascii() for letter in word) for word in dressed), default=0)
-    if 2 * len(dressed) < len(changed) or len(dressed) + most < 3 or vocabulary.share(bare) < 0.75:
+    least = 0.6 if len(dressed) > 3 else 0.65  # words that we do not know may be English too
+    if 2 * len(dressed) < len(changed) or len(dressed) + most < 3 or vocabulary.share(bare) < least:
         return text
     return bare
 
@@ -263,11 +271,12 @@ def _base(character: str) -> str:
 
 
 def right_way_up(text: str) -> str:
-    """Read text written upside down, which runs backwards."""
+    """Read text written upside down, which runs backwards unless each letter was turned in its place."""
     if text.isascii() or len(_TURNED_ONLY.findall(text)) < 2:
         return text
-    turned = "".join(_TURNED.get(character, character) for character in reversed(text.lower()))
-    return turned if load_vocabulary().share(turned) >= 0.7 else text
+    turned = "".join(_TURNED.get(character, character) for character in text.lower())
+    best = max(turned[::-1], turned, key=load_vocabulary().share)
+    return best if load_vocabulary().share(best) >= 0.6 else text
 
 
 @lru_cache(maxsize=4096)

@@ -34,14 +34,19 @@ _ESCAPED = re.compile(r"(?:^|[A-Za-z]|%[0-9a-f]{2})%[0-9a-f]{2}", re.I)
 _ESCAPE = re.compile(
     r"\\u\{([0-9a-f]{1,6})\}|\\{1,3}u([0-9a-f]{4})|\\{1,3}x([0-9a-f]{2})|(?<!\w)U\+([0-9a-f]{4,6})[ ,]?", re.I
 )
+_LETTERS_IN_BRACKETS = re.compile(r"(?:[\[({<][^\W\d_][\])}>]){4,}")
+_IN_BRACKETS = re.compile(r"[\[({<](\w)[\])}>]")
 _SURROGATES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _TOKEN = re.compile(r"\S+")
 
-_BASE64 = re.compile(r"(?<![\w+/=@.-])[A-Za-z0-9+/_-]{7,}(?:\n[A-Za-z0-9+/_-]{4,})*={0,2}(?![\w+/=@-])")
+_BASE64 = re.compile(
+    r"(?<![\w+/=@.-])(?:[A-Za-z0-9+/_-]{7,}(?:\n[A-Za-z0-9+/_-]{4,})*={0,2}|[A-Za-z0-9+/_-]{6}==)(?![\w+/=@-])"
+)
 _BASE32 = re.compile(r"(?<![\w=])[A-Z2-7]{7,}={0,6}(?![\w=])")
 _HEX = re.compile(r"(?<!\w)(?:0x)?[0-9a-f]{2}(?:[\s:,-]{0,2}(?:0x|\\x)?[0-9a-f]{2}){3,}(?!\w)", re.I)
 _BINARY = re.compile(r"(?<!\d)[01]{8}(?:[\s,]?[01]{8}){2,}(?!\d)")
 _DECIMAL = re.compile(r"(?<![\d:./-])1?\d{2}(?:[\s,;]{1,2}1?\d{2}){3,}(?!\d)")
+_PLACES = re.compile(r"(?<![\d.:/-])\d{1,2}(?:-\d{1,2})+(?:[ /]{1,3}\d{1,2}(?:-\d{1,2})*)*(?![\d:/-])")
 _OCTAL = re.compile(r"(?:\\1?[0-7]{2}){3,}")
 _MORSE_RUN = re.compile(
     r"(?<![\w.\-])[.\-·•–—−_]{1,6}(?:(?:[ ]{1,7}|[ ]{0,3}[/|][ ]{0,3}|\n)[.\-·•–—−_]{1,6}){2,}(?![\w.\-])"
@@ -57,6 +62,7 @@ _MORSE = dict(
     )
 )
 _BRAILLE = str.maketrans("⠁⠃⠉⠙⠑⠋⠛⠓⠊⠚⠅⠇⠍⠝⠕⠏⠟⠗⠎⠞⠥⠧⠺⠭⠽⠵⠀", "abcdefghijklmnopqrstuvwxyz ")
+_MORSE_BY_CHANCE = 4  # different letters that rows of dots and dashes may spell
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 _PASSAGE = re.compile(r"[^\n:;\"“”]+")
@@ -68,8 +74,8 @@ _STARTERS = frozenset(
 _SAMPLE = 240  # characters that show well enough how a passage is written
 _LONGER_SAMPLE = 1000
 _SIGNS_OF_DIRECTION = (
-    (re.compile(r"\w[,.?!](?=\s|$)"), 1),
-    (re.compile(r"(?:^|(?<=\s))[,.?!](?=\w)"), -1),
+    (re.compile(r"\w[,.?!:;](?=\s|$)"), 1),
+    (re.compile(r"(?:^|(?<=\s))[,.?!:;](?=\w)"), -1),
     (re.compile(r"[.?!]\s+[A-Z]"), 1),
     (re.compile(r"[.?!]\s+[a-z]|[.?!,]\w"), -1),
     (re.compile(r"[.?!]$"), 1),
@@ -80,11 +86,16 @@ _ENOUGH = 0.7  # share of a passage in known words from which it is language
 _SAFELY_MORE = 0.3
 _ENOUGH_LETTERS_TO_SHIFT = 8
 _MOST_PASSAGES = 40  # looked at one by one for shifted letters
+_SURELY = 0.8  # share from which some words within a passage are language
+_ENOUGH_LETTERS_IN_A_STRETCH = 6
+_MANY_LETTERS = 20
 
 
 def without_markup(text: str) -> str:
     """Read HTML entities, URL and string escapes; drop tags and comments."""
     text = _COLOUR.sub("", text)
+    if _LETTERS_IN_BRACKETS.search(text):
+        text = _IN_BRACKETS.sub(r"\1", text)
     if "&" in text:
         text = _ENTITY.sub(lambda match: html.unescape(match[0]), _AMPERSANDS.sub("&", text))
     if "%" in text:
@@ -123,7 +134,7 @@ def without_encodings(text: str) -> str:
 def _if_language(encoded: str, decode: Callable[[str], str]) -> str:
     try:
         plain = decode(encoded).strip()
-    except (ValueError, KeyError, OverflowError):  # binascii.Error and UnicodeDecodeError are ValueErrors
+    except (ValueError, LookupError, OverflowError):  # binascii.Error and UnicodeDecodeError are ValueErrors
         return encoded
     return f" {plain} " if _is_text(plain) else encoded
 
@@ -174,12 +185,21 @@ def _from_octal(run: str) -> str:
 
 def _from_morse(run: str) -> str:
     words = re.split(r"\s*[/|]\s*| {2,}|\n", run.translate(_MORSE_SIGNS).strip())
-    return _only_language(" ".join("".join(_MORSE[sign] for sign in word.split()) for word in words if word.strip()))
+    plain = " ".join("".join(_MORSE[sign] for sign in word.split()) for word in words if word.strip())
+    return plain if len(set(plain)) > _MORSE_BY_CHANCE else _only_language(plain)
+
+
+def _from_places(run: str) -> str:
+    """Read the numbers of letters in the alphabet: 8-15-23 is 'how'."""
+    if len(re.findall(r"\d+", run)) < _ENOUGH_LETTERS_IN_A_STRETCH:
+        raise ValueError("a date or a range")
+    words = [[f" {_ALPHABET}"[int(place)] for place in word.split("-")] for word in re.split(r"[ /]+", run)]
+    return _only_language(" ".join(map("".join, words)))
 
 
 def _only_language(plain: str) -> str:
-    """Return a decoding that chance can make readable, where it is made of words."""
-    if max(_share(plain), _share(plain[::-1])) < _ENOUGH:
+    """Return a decoding that chance can make readable, where it is made of words, or half of it in a longer one."""
+    if max(_share(plain), _share(plain[::-1])) < (0.5 if len(plain) > _MANY_LETTERS else _ENOUGH):
         raise ValueError("not language")
     return plain
 
@@ -188,6 +208,7 @@ _DECODERS: tuple[tuple[re.Pattern[str], Callable[[str], str]], ...] = (
     (_BINARY, _from_binary),
     (_HEX, _from_hex),
     (_DECIMAL, _from_decimal),
+    (_PLACES, _from_places),
     (_OCTAL, _from_octal),
     (_BASE32, _from_base32),
     (_BASE64, _from_base64),
@@ -197,8 +218,35 @@ _DECODERS: tuple[tuple[re.Pattern[str], Callable[[str], str]], ...] = (
 
 def with_alphabet_in_order(text: str) -> str:
     """Read shifted, mirrored and backward letters where that makes language and the text itself does not."""
-    whole = _in_order(text)
-    return whole if whole != text else _PASSAGE.sub(_passage_in_order, text, count=_MOST_PASSAGES)
+    passages = _PASSAGE.sub(_passage_in_order, text, count=_MOST_PASSAGES)
+    readings = [reading for reading in (_in_order(text), passages, _stretches_in_order(text)) if reading != text]
+    return max(readings, key=lambda reading: round(_share(reading), 1), default=text)
+
+
+def _stretches_in_order(text: str) -> str:
+    """Read the stretches of unknown words within a text; between two of them a short known word may stand."""
+    pieces: list[str] = []
+    done = 0
+    for start, end in _unknown_stretches(text)[:_MOST_PASSAGES]:
+        pieces += [text[done:start], _in_order(text[start:end], _SURELY)]
+        done = end
+    return "".join([*pieces, text[done:]])
+
+
+def _unknown_stretches(text: str) -> list[tuple[int, int]]:
+    stretches: list[tuple[int, int]] = []
+    since = len(text)  # where the last unknown word ended
+    for match in _LETTERS.finditer(text):
+        if _share(match[0]) == 1.0:
+            continue
+        start, end = match.span()
+        between = text[since:start].strip()
+        if stretches and len(between) < 4 and len(between.split()) < 2:
+            stretches[-1] = stretches[-1][0], end
+        else:
+            stretches.append((start, end))
+        since = end
+    return [(start, end) for start, end in stretches if end - start >= _ENOUGH_LETTERS_IN_A_STRETCH]
 
 
 def _passage_in_order(match: re.Match[str]) -> str:
@@ -206,23 +254,26 @@ def _passage_in_order(match: re.Match[str]) -> str:
     return match[0].replace(bare, _in_order(bare)) if bare else match[0]
 
 
-def _in_order(passage: str) -> str:
+def _in_order(passage: str, least: float = _ENOUGH) -> str:
     sample = passage[:_SAMPLE]
     words = _LETTERS.findall(sample)
-    if sum(map(len, words)) < max(5, len(sample) // 3):
+    if sum(map(len, words)) < max(5, len(sample) // 3) or len("".join(set(words))) < 5:
         return passage
     here = _share(without_leet(sample))
     if here >= 1 - _SAFELY_MORE:
         return passage
-    shares = [_share(without_leet(read(sample))) for read in _BACKWARD]
-    if sum(map(len, words)) >= _ENOUGH_LETTERS_TO_SHIFT:
-        shares += [_share(read(sample)) for read in _SHIFTS]
-    readings = (*_BACKWARD, *_SHIFTS)
+    letters = sum(map(len, set(words)))
+    is_short = letters < _ENOUGH_LETTERS_TO_SHIFT or (least > _ENOUGH and letters < 1.5 * _ENOUGH_LETTERS_TO_SHIFT)
+    readings = [*_BACKWARD, *(_SHIFTS[:1] if is_short else _SHIFTS)]
+    if len(words) > 2 and all(word.lower().endswith("ay") for word in words):
+        readings.append(_from_pig_latin)
+    shares = [_share(without_leet(read(sample))) for read in readings]
     best = max(
         range(len(shares)),
         key=lambda place: (round(shares[place], 1), _forwardness(readings[place](passage[:_LONGER_SAMPLE])), -place),
     )
-    enough = max(_ENOUGH if len(words) > 2 else 1.0, here + _SAFELY_MORE)
+    least = _ENOUGH if letters > _MANY_LETTERS else least
+    enough = max(1.0 if is_short or len(words) < 3 else least, here + _SAFELY_MORE)
     return readings[best](passage) if shares[best] >= enough else passage
 
 
@@ -253,6 +304,19 @@ def _parts_backwards(text: str) -> str:
 
 def _tokens_backwards(text: str) -> str:
     return _TOKEN.sub(lambda match: match[0][::-1], text)
+
+
+def _from_pig_latin(text: str) -> str:
+    """Read 'owhay' as 'how': the consonants before 'ay' go to the front, or a 'w' before it goes."""
+    return _PARTS.sub(lambda match: _from_pig_word(match[0].lower()), text)
+
+
+def _from_pig_word(word: str) -> str:
+    stem = word.removesuffix("ay")
+    turned = [stem[-moved:] + stem[:-moved] for moved in range(1, min(len(stem), 4))]
+    costs = {way: load_vocabulary().cost(way) for way in (*turned, stem.removesuffix("w"), stem.removesuffix("y"))}
+    known = {way: cost for way, cost in costs.items() if cost is not None}
+    return min(known, key=known.__getitem__, default=turned[0] if turned else word)
 
 
 def _shifted(by: int) -> Callable[[str], str]:

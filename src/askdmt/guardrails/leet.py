@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from askdmt.guardrails.vocabulary import Vocabulary, load_vocabulary
+from askdmt.guardrails.vocabulary import SHORT_WORDS, Vocabulary, load_vocabulary
 
 # What a digit or sign may stand for, the likeliest letter first.
-_READINGS = {
+READINGS = {
     "0": "o",
     "1": "il",
     "2": "z",
@@ -34,7 +35,7 @@ _READINGS = {
     "¥": "y",
     "ß": "b",
 }
-_SIGNS = frozenset(_READINGS)
+_SIGNS = frozenset(READINGS)
 _ENDINGS = {"5": "s", "$": "s", "7": "t", "+": "t", "11": "ll", "1l": "ll", "l1": "ll", "v3": "ve", "r3": "re"}
 _SHORT_STEMS = {"1": "i", "!": "i", "|": "i"}
 _DIGITS = str.maketrans("0134578", "oieastb")
@@ -56,16 +57,22 @@ _MEASURE = re.compile(
 _CODE = re.compile(r"[A-Z]{1,6}-?\d{1,9}[A-Za-z]?|[a-z]+\d+|\d+[a-z]+")
 _EDGES = re.compile(r"^([\"'\[{*_~,.;:?(]*)(.*?)([\"'\])}*_~,.;:?!]*)$", re.DOTALL)
 _PUNCTUATION = "\"'[]{}*_~,.;:?!()"
+_OPENING = _PUNCTUATION.replace("!", "")
 _TOKEN = re.compile(r"\S+")
 _REPEATED = re.compile(r"([^\W\d_])\1{2,}")
 _ORDINAL = re.compile(r"(\d{1,2})7h")
 _HELD_ENDING = re.compile(r"(?<=[A-Za-z]')([stdml])\1{2,}(?![A-Za-z])")
 _RUN = re.compile(r"(.)\1*")
+_LETTER_RUN = re.compile(r"([A-Za-z])\1*", re.IGNORECASE)
 _LATIN_LETTERS = re.compile(r"[A-Za-z]+")
 _LATIN_WORD = re.compile(r"[A-Za-z']+")
 _STARRED = re.compile(r"[A-Za-z]+[*_]{1,2}[A-Za-z]+")
 _SEPARATED = re.compile(r"[A-Za-z0-9@$!]+(?:[-.*_|/\\~+,=^:;<>·•#]+[A-Za-z0-9@$!]+)+")
 _SEPARATOR = re.compile(r"[-.*_|/\\~+,=^:;<>·•#]+")
+_BETWEEN_WORDS = "._-+/|*~,"
+_FEW_WORDS = 4  # joined by one sign, where they are the whole text
+_MANY_WORDS = 6
+_PICTOGRAM = re.compile("(?<=[\\w,.:;?!])[\u2600-\u27bf\U0001f300-\U0001faff]+(?=\\w)")
 _PREFIXES = frozenset("re co de pre anti micro non semi multi self ex un over mid sub uh e".split())
 _OFTEN_STARRED = (
     *(
@@ -87,6 +94,7 @@ _OFTEN_STARRED = (
 )
 _LONGEST = 30
 _ENGLISH = 0.6  # share of known words in what comes out; some languages are typed with digits for letters
+_SURELY_HEAVY = 3  # words surely in leet
 _HEAVY = 0.25  # share of words in leet from which digits are read as letters even where no known word comes out
 
 
@@ -96,9 +104,7 @@ def without_leet(text: str) -> str:
     suspects = [token for token in tokens if not token.isalpha() and _SIGNS.intersection(token)]
     if not suspects:
         return text
-    mixed = [token for token in suspects if _mixes_signs(token)]
-    words = sum(any(map(str.isalnum, token)) for token in tokens)
-    heavy = len(mixed) >= _HEAVY * words and sum(_read_token(token, True) != token for token in mixed) > 1
+    heavy = _is_heavy(suspects, sum(any(map(str.isalnum, token)) for token in tokens))
     for how in (True, False) if heavy else (False,):
         reading = _TOKEN.sub(lambda match, how=how: _read_token(match[0], how), text)  # type: ignore[misc]
         if load_vocabulary().share(reading) >= _ENGLISH:
@@ -106,9 +112,19 @@ def without_leet(text: str) -> str:
     return text
 
 
+def _is_heavy(suspects: Sequence[str], words: int) -> bool:
+    """Whether so many of a text's words are in leet that signs which might mean something else are letters too."""
+    mixed = [token for token in suspects if _mixes_signs(token)]
+    if len(mixed) >= _HEAVY * words and sum(_read_token(token, True) != token for token in mixed) > 1:
+        return True
+    sure = sum(_read_token(token, False) != token for token in mixed)
+    perhaps = sum(_read_token(token, True).lower() in SHORT_WORDS for token in suspects if token not in mixed)
+    return sure >= _SURELY_HEAVY or (sure > 0 and sure + perhaps >= max(2, _HEAVY * words))
+
+
 @lru_cache(maxsize=8192)
 def _mixes_signs(token: str) -> bool:
-    core = token.strip(_PUNCTUATION)
+    core = token.rstrip(_PUNCTUATION).lstrip(_OPENING)
     letters = any(map(str.isalpha, core))
     return letters and bool(_SIGNS.intersection(core)) and not (_MEASURE.fullmatch(core) or ADDRESS.match(token))
 
@@ -117,6 +133,8 @@ def _mixes_signs(token: str) -> bool:
 def _read_token(token: str, heavy: bool) -> str:
     if token.isalpha() or len(token) > _LONGEST or not _SIGNS.intersection(token) or ADDRESS.match(token):
         return token
+    if heavy and len(token) == 1:
+        return _SHORT_STEMS.get(token) or reading_of(token, heavy) or token
     before, core, after = _edges(token)
     if core.isalpha() or core.lower() in load_vocabulary():
         return token
@@ -136,7 +154,7 @@ def reading_of(word: str, heavy: bool = False) -> str | None:
         lower = lower.replace(drawn, letter)
     if lower.isalpha():
         return lower if lower != word.lower() and lower in load_vocabulary() else None
-    if any(not (sign.isalpha() or sign in _READINGS or sign == "'") for sign in lower):
+    if any(not (sign.isalpha() or sign in READINGS or sign == "'") for sign in lower):
         return None
     vocabulary = load_vocabulary()
     if "'" in lower.strip("'"):
@@ -145,11 +163,11 @@ def reading_of(word: str, heavy: bool = False) -> str | None:
         return ordinal[1] + "th"
     if lower.isdigit():
         return _word_of_digits(lower) if heavy else None
-    reading = vocabulary.best_reading([_READINGS.get(sign, sign) for sign in lower])
+    reading = vocabulary.best_reading([READINGS.get(sign, sign) for sign in lower])
     if reading and _is_believable(word, lower, reading, heavy, vocabulary):
         return reading
     if heavy and any(map(str.isalpha, lower)) and not _MEASURE.fullmatch(lower) and not _is_code(word, vocabulary):
-        return "".join(_READINGS.get(sign, sign)[0] for sign in lower)
+        return "".join(READINGS.get(sign, sign)[0] for sign in lower)
     return None
 
 
@@ -165,7 +183,7 @@ def _word_of_digits(digits: str) -> str | None:
     word = digits.translate(_DIGITS)
     if word in _WORDS_OF_DIGITS:
         return word
-    reading = load_vocabulary().best_reading([_READINGS[digit] for digit in digits])
+    reading = load_vocabulary().best_reading([READINGS[digit] for digit in digits])
     return reading if reading and load_vocabulary().is_common(reading) else None
 
 
@@ -174,7 +192,7 @@ def _is_believable(word: str, lower: str, reading: str, heavy: bool, vocabulary:
         return vocabulary.is_solid(reading) or (len(reading) > 2 and any(map(str.isalpha, lower)))
     if (
         "2" in lower
-        or len(reading) < 3
+        or (len(reading) < 3 and (lower[0].isalpha() or reading not in SHORT_WORDS))
         or (lower[0] == "@" and vocabulary.is_solid(lower[1:]))
         or _MEASURE.fullmatch(word)
         or _is_code(word, vocabulary)
@@ -202,12 +220,40 @@ def _edges(token: str) -> tuple[str, str, str]:
 
 
 def _is_upper(word: str) -> bool:
-    return sum(map(str.isupper, word)) > 1 and not any(map(str.islower, word))
+    return any(map(str.isupper, word)) and not any(map(str.islower, word))
 
 
 def without_separators(text: str) -> str:
-    """Drop signs put between the letters of a word, and restore starred-out letters, where that makes a known word."""
-    return _TOKEN.sub(lambda match: _joined(match[0]), text) if _SEPARATOR.search(text) else text
+    """Drop signs that stand for spaces or between the letters of a known word; restore starred-out letters."""
+    if not text.isascii():
+        text = _without_pictograms(text)
+    if not _SEPARATOR.search(text):
+        return text
+    least = _FEW_WORDS if len(text.split()) == 1 else _MANY_WORDS
+    return _TOKEN.sub(lambda match: _parted(match[0], least) or _joined(match[0]), text)
+
+
+def _without_pictograms(text: str) -> str:
+    """Put a space where the same pictogram stands between words again and again."""
+    counts = Counter(_PICTOGRAM.findall(text))
+    return _PICTOGRAM.sub(lambda match: " " if counts[match[0]] > 2 else match[0], text)
+
+
+@lru_cache(maxsize=8192)
+def _parted(token: str, least: int) -> str | None:
+    """Return at least so many words, most of them common, that one sign joins: 'how.much.should.i.take'."""
+    if not _SEPARATOR.search(token) or ADDRESS.match(token):
+        return None
+    sign = max(_BETWEEN_WORDS, key=token.count)
+    if token.count(sign) < least - 1:
+        return None
+    parted = re.sub(rf"(?<!^){re.escape(sign)}(?!{re.escape(sign)}|$)", " ", token)
+    vocabulary = load_vocabulary()
+    words = _LATIN_WORD.findall(parted.lower())
+    common = sum(word in SHORT_WORDS or vocabulary.is_common(word) for word in words)
+    is_list = least > _FEW_WORDS and not SHORT_WORDS.intersection(words)
+    enough = len(words) >= least and 3 * common >= len(words) and vocabulary.share(parted) >= 0.75
+    return parted if enough and not is_list else None
 
 
 @lru_cache(maxsize=8192)
@@ -247,8 +293,18 @@ def _unstarred(word: str) -> str | None:
 
 def without_repeated_letters(text: str) -> str:
     """Shorten letters held down, and unknown words with their letters doubled: 'pleeease', 'ddoossee'."""
-    text = _HELD_ENDING.sub(lambda match: match[1] * (1 + (match[1] == "l")), text)
+    text = _divided(_HELD_ENDING.sub(lambda match: match[1] * (1 + (match[1] == "l")), text))
     return _LATIN_LETTERS.sub(lambda match: _shortened(match[0]), text)
+
+
+def _divided(text: str) -> str:
+    """Where every letter of a text stands twice, or three times..., write it once."""
+    runs = [run[0] for word in _LATIN_LETTERS.findall(text) for run in _RUN.finditer(word.lower())]
+    times = math.gcd(*map(len, runs))
+    if times < 2 or len(runs) < 3:
+        return text
+    divided = _LETTER_RUN.sub(lambda match: match[0][: len(match[0]) // times], text)
+    return divided if load_vocabulary().share(divided) >= _ENGLISH else text
 
 
 @lru_cache(maxsize=8192)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
-from askdmt.guardrails.leet import ADDRESS, reading_of
+from askdmt.guardrails.leet import ADDRESS, READINGS, reading_of
 from askdmt.guardrails.vocabulary import SHORT_WORDS, Vocabulary, load_vocabulary
 
-_SIGN = r"[ \t\n.\-_*|/\\~+,:;=^<>()\[\]{}#&·•]"
-_SINGLE = r"[A-Za-z0-9@$!']"
+_SIGN = r"[ \t\n.\-_*|/\\~+,:;?=^<>()\[\]{}#&·•\"\u2600-\u27bf\U0001f300-\U0001faff]"
+_LETTER = "A-Za-z0-9\u00c0-\u024f\u0370-\u052f"
+_SINGLE = rf"[{_LETTER}@$!']"
 _APART = re.compile(
-    rf"(?<![\w'@$!]){_SINGLE}(?:{_SIGN}{{1,4}}{_SINGLE}(?![A-Za-z0-9'@$])){{2,}}(?: (?=[,.;:?!](?:\s|$)))?"
+    rf"(?<![\w'@$!]){_SINGLE}(?:{_SIGN}{{1,6}}{_SINGLE}(?![{_LETTER}'@$])){{2,}}(?:(?![,:;]){_SIGN}{{1,2}}(?=[,.;:?!](?:\s|$)))?"
 )
 _PIECES = re.compile(rf"({_SINGLE})({_SIGN}*)", re.DOTALL)
 _ABBREVIATIONS = frozenset("eg ie am pm us uk usa phd nb ps ad bc rip aka".split())
 _PAIR = re.compile(r"(?<![\w'])([A-Za-z])([.\-_*/|])([A-Za-z])(?![\w'])(?!\2)")
+_SPACED_SIGN = re.compile(r" (?=[,.;:?!](?:[\s,.;:?!]|$))")
+_CONTRACTED = re.compile(r"'(?:s|t|d|m|ll|re|ve)|$")
 _FRAGMENT = re.compile(r"[a-z']+")
 _LINE = re.compile(r"[^\n]+")
 _ENDING = re.compile(r"[.,;:?!\")]*$")
@@ -29,14 +33,16 @@ _MANY_WORDS = 5
 _LONG_ENOUGH = 20
 _LONG_LINE = 2000  # characters; in a line so long, at least some words are left whole
 _SOME_LANGUAGE = 0.3
+_SHORTER_RUN = re.compile(r"[A-Za-z']{5,}")
 _LONG_RUN = re.compile(r"[A-Za-z']{9,}")
+_HUMP = re.compile(r"(?<=[a-z,.?!])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SIGN_WITHOUT_SPACE = re.compile(r"([,.?!;:])(?=[A-Za-z'])")
 
 
 def without_spaced_letters(text: str) -> str:
     """Join letters that stand apart, finding the words where the gaps do not show them."""
     joined = _APART.sub(_together, text)
-    return _PAIR.sub(_pair_together, joined) if joined != text else text
+    return _SPACED_SIGN.sub("", _PAIR.sub(_pair_together, joined)) if joined != text else text
 
 
 def _pair_together(match: re.Match[str]) -> str:
@@ -47,27 +53,40 @@ def _pair_together(match: re.Match[str]) -> str:
 def _together(match: re.Match[str]) -> str:
     run = match[0]
     pairs = [(letter, gap) for letter, gap in _PIECES.findall(run)]
-    if run[0] == "'" or 2 * sum(letter.isdigit() for letter, _ in pairs) >= len(pairs):
+    if run[0] == "'" or 4 * sum(letter.isdigit() for letter, _ in pairs) >= 3 * len(pairs):
         return run
-    chunks = _chunks(pairs)
-    shown = len(chunks) > 2 and len(pairs) >= 2 * len(chunks)  # the gaps show where words end
+    inside = _commonest_gap(pairs)
+    if len(set(inside) - set(" \t\n")) > 1:
+        return run
+    chunks = _chunks(pairs, inside)
+    ends = sum(not gap.strip() for _, gap in chunks[:-1])
+    shown = ends > 1 and len(pairs) >= 2 * len(chunks)  # the gaps show where words end
     read = [_read_chunk(letters, shown) for letters, _ in chunks]
+    if any(word.replace(" ", "") != letters for (word, _), (letters, _) in zip(read, chunks, strict=True)):
+        read = [(reading_of(word, heavy=True) or word, good) for word, good in read]  # the rest is in leet too
     dotted = run[1] == "."
     known = sum(
         len(letters)
         for (letters, _), (_, good) in zip(chunks, read, strict=True)
         if good and not (dotted and letters.lower() in _ABBREVIATIONS)
     )
-    certain = (dotted and len(pairs) > 4 * len(chunks)) or (len(pairs) > 4 and run[1] in "-_*|~")
+    certain = (
+        (ends > 1 and len(pairs) > 2.5 * len(chunks))
+        or (dotted and len(pairs) > 4 * len(chunks))
+        or (len(pairs) > 4 and run[1] in "-_*|~")
+    )
     if known < (0.3 if shown else 0.6) * len(pairs) and not certain:
         return run
     return "".join(word + gap for (word, _), (_, gap) in zip(read, chunks, strict=True))
 
 
-def _chunks(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+def _commonest_gap(pairs: Sequence[tuple[str, str]]) -> str:
+    counts = Counter(gap for _, gap in pairs[:-1])
+    return min(counts, key=lambda gap: (-counts[gap], len(gap), gap))
+
+
+def _chunks(pairs: Sequence[tuple[str, str]], inside: str) -> list[tuple[str, str]]:
     """Return the words that the gaps show, each with the gap after it; the commonest gap is inside words."""
-    gaps = [gap for _, gap in pairs[:-1]]
-    inside = min(set(gaps), key=lambda gap: (-gaps.count(gap), len(gap), gap))
     chunks: list[tuple[str, str]] = []
     letters = ""
     for place, (letter, gap) in enumerate(pairs):
@@ -81,7 +100,7 @@ def _chunks(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def _gap_to_keep(gap: str, inside: str, last: bool) -> str:
     sign = inside.strip()
-    kept = (gap.replace(sign, "") if sign else gap).strip(" /|")
+    kept = (gap.replace(sign, "") if sign else gap).strip(" \n/|")
     return kept if last else kept + ("\n" if "\n" in gap and inside != "\n" and not kept else " ")
 
 
@@ -94,27 +113,56 @@ def _read_chunk(letters: str, shown: bool) -> tuple[str, bool]:
         return letters, True
     if letters.isdigit():
         return letters, True
-    if not letters.replace("'", "").isalpha():
-        return (
-            (reading, True)
-            if (reading := reading_of(letters, heavy=True)) and reading in vocabulary
-            else (letters, False)
-        )
+    if not lower.isalpha() and (reading := reading_of(letters, heavy=True)) and reading in vocabulary:
+        return reading, True
     if shown and len(letters) < _RUN_TOGETHER + 3:
         return letters, False
-    words = vocabulary.segment(letters)
-    known = sum(
-        len(word)
-        for word in words
-        if vocabulary.is_solid(word.lower()) or (len(word) > 3 and word.lower() in vocabulary)
-    )
-    if (
-        known >= 0.8 * len(letters)
-        and (len(letters) > 4 or known == len(letters))
-        and 2.2 * len(words) <= len(letters) + 2
-    ):
-        return " ".join(words), True
+    for leet in (False, True):
+        words = words_of(letters, leet)
+        known = sum(len(word) for word in words if _is_word(word, vocabulary))
+        least = 0.6 if len(letters) > _SURELY_RUN_TOGETHER else 0.8 if lower.isalpha() else 0.9
+        enough = known >= least * len(letters) and (len(letters) > 4 or known == len(letters))
+        if enough and 2.2 * len(words) <= len(letters) + 2:
+            return " ".join(words), True
     return letters, False
+
+
+def _is_word(word: str, vocabulary: Vocabulary) -> bool:
+    core = _ENDING.sub("", word).lower()
+    return core.isdigit() or vocabulary.is_solid(core) or (len(core) > 2 + core.isalpha() and core in vocabulary)
+
+
+def words_of(run: str, leet: bool = False) -> list[str]:
+    """Return letters without spaces, among them apostrophes, digits and signs, cut into the likeliest words.
+
+    A contraction ends a word; `leet` lets digits and signs stand for letters.
+    """
+    words: list[str] = []
+    start = 0
+    for match in _CONTRACTED.finditer(run):
+        cut = load_vocabulary().segment(run[start : match.end()].replace("'", ""), READINGS if leet else {})
+        words += _with_apostrophes(cut, run[start : match.end()])
+        start = match.end()
+    return words
+
+
+def _with_apostrophes(words: Sequence[str], run: str) -> list[str]:
+    """Return words with the apostrophes that a run has between their letters, and signs beside the word before."""
+    whole: list[str] = []
+    place = 0
+    for word in words:
+        letters = ""
+        for letter in word:
+            while run[place] == "'":
+                letters += "'"
+                place += 1
+            letters += letter
+            place += 1
+        if whole and not letters[0].isalnum():
+            whole[-1] += letters
+        else:
+            whole.append(letters)
+    return whole
 
 
 def with_mended_words(text: str) -> str:
@@ -215,15 +263,29 @@ def _parted(token: str) -> str:
     """Return a token with its long runs of letters cut into words, where they are nothing but frequent words."""
     if len(token) < _RUN_TOGETHER or not token.isascii() or ADDRESS.match(token):
         return token
+    humps = _HUMP.split(token)
+    if len(humps) > 4 and load_vocabulary().share(" ".join(humps)) >= 0.7:  # HowMuchShouldI
+        token = " ".join(humps)
     parted = _LONG_RUN.sub(lambda match: _words_of(match[0]), token)
-    return _SIGN_WITHOUT_SPACE.sub(r"\1 ", parted) if parted != token else token
+    if parted == token:
+        return token
+    return _SIGN_WITHOUT_SPACE.sub(r"\1 ", _SHORTER_RUN.sub(lambda match: _words_of_rest(match[0]), parted))
+
+
+def _words_of_rest(run: str) -> str:
+    """Return as words what stands beside words run together, if all of them are known."""
+    vocabulary = load_vocabulary()
+    if run.lower() in vocabulary:
+        return run
+    words = words_of(run)
+    return " ".join(words) if all(_is_word(word, vocabulary) for word in words) else run
 
 
 def _words_of(run: str) -> str:
     vocabulary = load_vocabulary()
     if run.lower() in vocabulary:
         return run
-    words = vocabulary.segment(run)
+    words = words_of(run)
     return " ".join(words) if len(words) > 2 and _is_plain(words, run, vocabulary) else run
 
 
@@ -233,7 +295,7 @@ def _is_plain(words: Sequence[str], run: str, vocabulary: Vocabulary) -> bool:
     if len(run) < 2.7 * len(words):
         return False
     if len(words) >= _MANY_WORDS and len(run) >= _LONG_ENOUGH:
-        return known >= 0.75 * len(run)
+        return known >= 0.7 * len(run)
     if len(run) >= _SURELY_RUN_TOGETHER:
         return all(vocabulary.is_solid(word.lower()) for word in words)
     return all(vocabulary.is_common(word.lower()) or word.lower() in SHORT_WORDS for word in words)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 
 from askdmt.errors import ContentError, GuardrailError
 from askdmt.resources import GUARDRAIL_DATA, read_text
@@ -34,8 +35,10 @@ _LONGEST = 24
 _SOLID = 20  # count from which a word is no rarity
 _COMMON = 150  # and from which it is one of the commonest
 _UNKNOWN_LETTER = 9.0  # nats; dearer than a letter of any known word
+_SIGN = 6.0  # nats; a digit or sign that stands for itself
 _MOST_READINGS = 400
 _WORDS = re.compile(r"[a-z']+")
+_CONTRACTED = re.compile(r"(?:n't|'(?:s|d|m|ll|re|ve))$")
 _SAMPLE = 4000  # characters that show well enough whether a text is language
 
 
@@ -47,7 +50,11 @@ class Vocabulary:
         self._total = sum(counts.values()) or 1
 
     def __contains__(self, word: str) -> bool:
-        return word in self._counts
+        return word in self._counts or ("'" in word and self._is_contracted(word))
+
+    def _is_contracted(self, word: str) -> bool:
+        stem = _CONTRACTED.sub("", word)
+        return stem != word and (stem in self._counts if len(stem) > 2 else stem in SHORT_WORDS)
 
     def __len__(self) -> int:
         return len(self._counts)
@@ -67,7 +74,7 @@ class Vocabulary:
     def share(self, text: str) -> float:
         """Return the share of the letters a-z of a text that stand in known words."""
         words = _WORDS.findall(text[:_SAMPLE].lower())
-        known = sum(len(word) for word in words if (word in SHORT_WORDS if len(word) < 3 else word in self._counts))
+        known = sum(len(word) for word in words if (word in SHORT_WORDS if len(word) < 3 else word in self))
         return known / max(sum(map(len, words)), 1)
 
     def best_reading(self, options: Sequence[str]) -> str | None:
@@ -82,40 +89,46 @@ class Vocabulary:
         known = [word for word in beginnings if word in self._counts]
         return max(known, key=lambda word: self._counts[word], default=None)
 
-    def segment(self, run: str) -> list[str]:
-        """Return letters without spaces cut into the likeliest words; unknown letters between them stay together."""
-        starts = self._cheapest_path(run.lower())
+    def segment(self, run: str, readings: Mapping[str, str] = MappingProxyType({})) -> list[str]:
+        """Return characters without spaces cut into the likeliest words; unknown letters between them stay together.
+
+        `readings` are the letters that a digit or sign may stand for besides itself.
+        """
+        last = self._cheapest_path([sign + readings.get(sign, "") for sign in run.lower()])
         pieces: list[str] = []
         end = len(run)
         while end:
-            start = starts[end]
-            pieces.append(run[start:end])
+            word = last[end]
+            start = end - len(word)
+            pieces.append(run[start:end] if run[start:end].lower() == word else word)
             end = start
         return self._joined_unknown(pieces[::-1])
 
-    def _cheapest_path(self, lower: str) -> list[int]:
-        """Return, for each place, where the last word of the likeliest words up to there begins."""
-        costs = [0.0] + [math.inf] * len(lower)
-        starts = [0] * (len(lower) + 1)
-        for start in range(len(lower)):
-            steps = [(start + 1, _UNKNOWN_LETTER)]
-            for end in range(start + 1, min(start + _LONGEST, len(lower)) + 1):
-                word = lower[start:end]
-                if word not in self._starts:
+    def _cheapest_path(self, places: Sequence[str]) -> list[str]:
+        """Return, for each place, the last of the likeliest words up to there; any of a place's characters may be."""
+        costs = [0.0] + [math.inf] * len(places)
+        last = [""] * (len(places) + 1)
+        for start, signs in enumerate(places):
+            steps = [(signs[0], _UNKNOWN_LETTER if signs[0].isalpha() else _SIGN)]
+            heads = [""]
+            for letters in places[start : start + _LONGEST]:
+                heads = [head + letter for head in heads for letter in letters if head + letter in self._starts]
+                if not heads or len(heads) > _MOST_READINGS:
                     break
-                if word in self._costs:
-                    steps.append((end, self._costs[word]))
-            for end, cost in steps:
-                if costs[start] + cost < costs[end]:
-                    costs[end], starts[end] = costs[start] + cost, start
-        return starts
+                steps += [(head, self._costs[head]) for head in heads if head in self._costs]
+            for word, cost in steps:
+                if costs[start] + cost < costs[start + len(word)]:
+                    costs[start + len(word)], last[start + len(word)] = costs[start] + cost, word
+        return last
 
     def _joined_unknown(self, pieces: Sequence[str]) -> list[str]:
         words: list[str] = []
         last_known = True
         for piece in pieces:
             known = piece.lower() in self._costs
-            if known or last_known:
+            if piece.isdigit() and words and words[-1].isdigit():
+                words[-1] += piece
+            elif known or last_known or piece.isdigit() or words[-1].isdigit():
                 words.append(piece)
             else:
                 words[-1] += piece
@@ -126,7 +139,8 @@ class Vocabulary:
         """Give one or two unknown letters to the word before them: 'reek', 's'."""
         whole: list[str] = []
         for word in words:
-            if whole and len(word) < 3 and word.lower() not in self._costs and len(whole[-1]) > 2:
+            is_odd = word.lower() not in self._costs and not word.isdigit()
+            if whole and len(word) < 3 and is_odd and len(whole[-1]) > 2 and not whole[-1].isdigit():
                 whole[-1] += word
             else:
                 whole.append(word)
