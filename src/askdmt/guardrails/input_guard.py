@@ -53,9 +53,7 @@ class Reading:
 
     message: Normalised
     windows: tuple[str, ...]  # neighbouring sentences together; empty if that would be the whole message
-    questions: tuple[
-        str, ...
-    ]  # of several sentences, those that ask: a plain one may stand beside a refused one
+    questions: tuple[str, ...]  # of several sentences, those that ask: a plain one may stand beside a refused one
     context: str | None  # the message with what came before it, for a follow-up
 
     @property
