@@ -27,7 +27,7 @@ from askdmt.guardrails.language import JUDGED, detect_language
 from askdmt.guardrails.normalise import normalise
 from askdmt.guardrails.rules import touches_sensitive_topic
 from askdmt.knowledge.index import Progress, open_index
-from askdmt.knowledge.search import NOTHING_FOUND, Findings, Search
+from askdmt.knowledge.search import NOTHING_FOUND, Findings, Search, fused
 from askdmt.knowledge.sections import SUPPORT_FILE, Knowledge, load_knowledge
 from askdmt.reply import Reply, SupportLine
 from askdmt.resources import content_folder
@@ -49,6 +49,7 @@ _PLAINLY_COVERED = 0.8  # likeness to a typical question at which the judge's "o
 _SMALL_RISK = 0.15  # sum of the risks' scores below which that may happen
 # What the search has a part in; danger and refusals wait for none.
 _LOOKED_UP = (Decision.PERSONAL_ADVICE, Decision.OUT_OF_SCOPE, Decision.ANSWER)
+_FOLLOW_UP_DEPTH = 30  # passages of each of a follow-up's two searches
 _EARLIER_READ = 4  # earlier messages that are judged for danger, so that support stays in view
 _WORKERS, _WORKERS_THAT_WAIT = 8, 32  # replies at the same time, where each computes and where each waits for a model
 _DRAFTED = (Decision.ANSWER, Decision.PERSONAL_ADVICE)  # what the guard must have said before a model may be asked
@@ -306,19 +307,22 @@ class Assistant:
 
     def _search(self, turn: Turn) -> Findings:
         with turn.stage("search"):
-            findings = self._find(turn.question, turn.vectors[len(turn.reading.texts)])
-            if turn.question != turn.reading.message.text:  # a follow-up may stand well enough by itself
-                alone = self._find(turn.reading.message.text, turn.vectors[0])
-                findings = max(findings, alone, key=lambda found: found.confidence)
+            vector = turn.vectors[len(turn.reading.texts)]
+            if turn.question == turn.reading.message.text:
+                findings = self._find(turn.question, vector)
+            else:  # a follow-up, or a new subject that only looks like one
+                with_before = self._find(turn.question, vector, _FOLLOW_UP_DEPTH)
+                alone = self._find(turn.reading.message.text, turn.vectors[0], _FOLLOW_UP_DEPTH)
+                findings = fused(with_before, alone)
             if turn.rewritten:
                 findings = max(findings, self._find(*turn.rewritten), key=lambda found: found.confidence)
             return findings
 
-    def _find(self, question: str, vector: NDArray[np.float32]) -> Findings:
+    def _find(self, question: str, vector: NDArray[np.float32], k: int = 8) -> Findings:
         """Search, with the judge's guess whether it is covered where it was trained on this very knowledge."""
         shipped = self.settings.knowledge is None
         guess = self.guard.classifier.judge([question], vector[np.newaxis])[0].covered if shipped else None
-        return self.search.find(question, vector, guess)
+        return self.search.find(question, vector, guess, k)
 
     def _settle(self, verdict: Verdict, findings: Findings) -> Decision:
         """Let the search say whether a question on the subject is answered by the sources."""

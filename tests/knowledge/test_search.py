@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 
 from askdmt.errors import ContentError
 from askdmt.knowledge.index import Hit, Index
-from askdmt.knowledge.search import FEATURES, PARAMETERS, Search, SearchParameters, load_parameters
+from askdmt.knowledge.search import (
+    FEATURES,
+    PARAMETERS,
+    Findings,
+    Found,
+    Search,
+    SearchParameters,
+    fused,
+    load_parameters,
+)  # fmt: skip
 from askdmt.knowledge.sections import Knowledge, load_knowledge
 from fakes import small_knowledge, write_section
 
@@ -55,6 +64,22 @@ def test_a_likeness_to_a_question_counts_more_than_one_to_the_text(knowledge: Kn
     first, second, _ = search(knowledge, *hits).rank("zzz", VECTOR)
     assert (first.passage, first.score) == ("fox#1", 0.75)
     assert (second.passage, second.score) == ("water#1", pytest.approx(0.72))
+
+
+def found(**scores: float) -> tuple[Found, ...]:
+    return tuple(Found(passage, score, score, score, 0.0) for passage, score in scores.items())
+
+
+def test_a_follow_up_is_found_by_both_of_its_readings() -> None:
+    with_before = Findings(found(old=0.9, both=0.8), confidence=0.9, threshold=0.6)
+    alone = Findings(found(new=0.9, both=0.8), confidence=0.4, threshold=0.6)
+    both = fused(with_before, alone)
+    assert [item.passage for item in both.found] == ["both", "old", "new"]
+    assert both.found[0].score == pytest.approx(0.8)
+    assert both.confidence == pytest.approx(0.6 * 0.9 + 0.4 * 0.4)
+    assert both.answerable
+    assert not fused(alone, alone).answerable
+    assert len(fused(with_before, alone, k=2).found) == 2
 
 
 def test_of_several_likenesses_to_one_passage_the_best_counts(knowledge: Knowledge) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +20,7 @@ from askdmt.knowledge.sections import Knowledge
 from askdmt.resources import read_text
 
 PARAMETERS = Path(__file__).parent / "data" / "search.json"
+_SHARE_OF_BEFORE = 0.6  # of a follow-up's score; chosen on development conversations
 FEATURES = ("guess", "question_similarity", "passage_similarity", "coverage", "lexical")
 
 
@@ -39,11 +40,16 @@ class Findings:
     """What a search brought up, best first."""
 
     found: tuple[Found, ...]
-    answerable: bool
     confidence: float  # 0 to 1, that the passages answer the question
+    threshold: float  # confidence from which they are said to
+
+    @property
+    def answerable(self) -> bool:
+        """Whether the passages answer the question."""
+        return self.confidence >= self.threshold
 
 
-NOTHING_FOUND = Findings((), answerable=False, confidence=0.0)
+NOTHING_FOUND = Findings((), confidence=0.0, threshold=1.0)
 
 
 @checked(frozen=True, slots=True, config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
@@ -97,11 +103,11 @@ class Search:
         ranked = self.rank(question, vector)[:k]
         if guess is None:
             likeness = max((max(item.question_similarity, item.passage_similarity) for item in ranked), default=0.0)
-            return Findings(ranked, likeness >= self._parameters.similarity_threshold, likeness)
+            return Findings(ranked, likeness, self._parameters.similarity_threshold)
         features = self.features(question, ranked, guess)
         weighted = sum(self._parameters.weights[name] * features[name] for name in FEATURES)
         confidence = _logistic(self._parameters.intercept + weighted)
-        return Findings(ranked, confidence >= self._parameters.answerable_threshold, confidence)
+        return Findings(ranked, confidence, self._parameters.answerable_threshold)
 
     def rank(self, question: str, vector: NDArray[np.float32]) -> tuple[Found, ...]:
         """Return every passage that resembles the question, best first."""
@@ -135,6 +141,18 @@ class Search:
             "coverage": max(item.coverage for item in ranked[:3]),
             "lexical": math.log1p(self._lexicon.score(question, ranked[0].passage)),
         }
+
+
+def fused(with_before: Findings, alone: Findings, k: int = 8) -> Findings:
+    """Return the `k` best passages for a follow-up, found by it with the messages before it and by it alone."""
+    scores: dict[str, float] = defaultdict(float)
+    for findings, share in ((with_before, _SHARE_OF_BEFORE), (alone, 1 - _SHARE_OF_BEFORE)):
+        for item in findings.found:
+            scores[item.passage] += share * item.score
+    items = {item.passage: item for item in (*alone.found, *with_before.found)}
+    found = sorted((replace(items[key], score=score) for key, score in scores.items()), key=lambda item: -item.score)
+    confidence = _SHARE_OF_BEFORE * with_before.confidence + (1 - _SHARE_OF_BEFORE) * alone.confidence
+    return Findings(tuple(found[:k]), confidence, with_before.threshold)
 
 
 def _logistic(value: float) -> float:
