@@ -34,7 +34,8 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 
 LABELS = tuple(Decision)
 NEIGHBOURS = 20  # exemplars that vote
-VOTE_SHARPNESS = 15.0  # how much faster a vote counts less with distance; both chosen on the development families
+VOTE_SHARPNESS = 15.0  # how much faster a vote counts less with distance
+_SHARE_OF_BEFORE = 0.65  # of the judgement with the messages before; all three chosen on the development families
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,11 @@ class Judgement:
         return math.log((self.scores[Decision.ANSWER] + 1e-6) / (self.scores[Decision.NOT_IN_SOURCES] + 1e-6))
 
 
-def blended(one: Judgement, other: Judgement) -> Judgement:
-    """Return the mean of two judgements, with the vector and the language of the first."""
-    scores = {label: (one.scores[label] + other.scores[label]) / 2 for label in LABELS}
-    return Judgement(scores, one.vector, one.is_foreign)
+def blended(alone: Judgement, with_before: Judgement) -> Judgement:
+    """Return the mean of a message's judgements alone and with those before it; vector and language are of the first."""
+    share = _SHARE_OF_BEFORE
+    scores = {label: share * with_before.scores[label] + (1 - share) * alone.scores[label] for label in LABELS}
+    return Judgement(scores, alone.vector, alone.is_foreign)
 
 
 @dataclass(frozen=True, slots=True)
