@@ -58,7 +58,7 @@ class Judgement:
 
 
 def blended(alone: Judgement, with_before: Judgement) -> Judgement:
-    """Return the mean of a message's judgements alone and with those before it; vector and language are of the first."""
+    """Return the mean of both, with the vector and the language of the message alone."""
     share = _SHARE_OF_BEFORE
     scores = {label: share * with_before.scores[label] + (1 - share) * alone.scores[label] for label in LABELS}
     return Judgement(scores, alone.vector, alone.is_foreign)
