@@ -33,7 +33,7 @@ class Found:
     question_similarity: float  # cosine to its nearest typical question
     passage_similarity: float  # cosine to its own text
     coverage: float  # share of the question's words that it has
-    words: float  # BM25 score
+    words: float = 0.0  # BM25 score
 
 
 @dataclass(frozen=True, slots=True)
