@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help install serve clinic test lint format check train eval load adversary audit clean
+.PHONY: help install serve clinic test lint format check train eval load bench adversary audit clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ load: install  ## Let up to 64 visitors at once ask a server on this machine, an
 
 adversary: install  ## Let an unsafe little language model write the drafts, and write evals/adversary/results/
 	bash evals/adversary/run.sh
+
+bench: install  ## Measure speed and memory, and write evals/bench/results/; ARGS="--short" or "--help"
+	cd evals && PYTHONPATH=. ../$(BIN)/python -m bench.run $(ARGS)
 
 audit: install  ## Look the pinned versions up in PyPI's list of known vulnerabilities
 	PYTHON=$(BIN)/python .ci/audit

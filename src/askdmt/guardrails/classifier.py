@@ -98,6 +98,7 @@ class Classifier:
         self._head, self._foreign = head, foreign
         self._exemplars = tuple(exemplars)
         self._labels = np.array([LABELS.index(exemplar.label) for exemplar in exemplars], dtype=np.int64)
+        self._by_label = {label: np.flatnonzero(self._labels == number) for number, label in enumerate(LABELS)}
         self._places = _unit(places)
         self._projection = projection
 
@@ -128,7 +129,7 @@ class Classifier:
     def _votes(self, vectors: Vectors) -> Vectors:
         """Return the labels of the nearest exemplars as shares, the nearer the heavier."""
         cosines = _unit(vectors @ self._projection) @ self._places.T
-        nearest = np.argpartition(-cosines, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
+        nearest = np.argpartition(cosines, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS:]
         close = np.take_along_axis(cosines, nearest, axis=1)
         weights = np.exp(VOTE_SHARPNESS * (close - close.max(axis=1, keepdims=True)))
         votes = np.zeros((len(vectors), len(LABELS)), dtype=np.float32)
@@ -139,11 +140,11 @@ class Classifier:
         self, vector: NDArray[np.float32], k: int = 5, label: Decision | None = None
     ) -> list[tuple[Exemplar, float]]:
         """Return the exemplars nearest to a vector with their cosine, of one label where it is given."""
-        similarities = self._places @ _unit(vector[np.newaxis] @ self._projection)[0]
-        order = np.argsort(-similarities)
-        chosen = (index for index in order if label is None or self._exemplars[index].label is label)
+        known = np.arange(len(self._exemplars)) if label is None else self._by_label[label]
+        similarities = self._places[known] @ _unit(vector[np.newaxis] @ self._projection)[0]
+        best = np.argpartition(similarities, -k)[-k:] if len(known) > k else np.arange(len(known))
         return [
-            (self._exemplars[index], float(similarities[index])) for index, _ in zip(chosen, range(k), strict=False)
+            (self._exemplars[known[row]], float(similarities[row])) for row in best[np.argsort(-similarities[best])]
         ]
 
     def variant(self, vector: NDArray[np.float32], decision: Decision) -> str | None:

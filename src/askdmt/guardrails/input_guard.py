@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,7 @@ class Verdict:
     explanation: str
     scores: dict[Decision, float] = field(default_factory=dict)
     deciding_text: str = ""
+    covered: float = 0.0  # log-odds that the sources answer the message, read alone
 
 
 class InputGuard:
@@ -145,8 +146,10 @@ class InputGuard:
             candidates += self._by_score(reading.message.text, alone, self.thresholds.alone, "message alone")
         if candidates:
             decision = most_pressing(verdict.decision for verdict in candidates)
-            return next(verdict for verdict in candidates if verdict.decision is decision)
-        return self._without_risk(reading, whole)
+            verdict = next(verdict for verdict in candidates if verdict.decision is decision)
+        else:
+            verdict = self._without_risk(reading, whole)
+        return replace(verdict, covered=alone.covered)
 
     def sees_danger(self, text: str, vector: NDArray[np.float32]) -> bool:
         """Whether one message, normalised and encoded by itself, tells of danger."""

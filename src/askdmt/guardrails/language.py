@@ -47,6 +47,8 @@ def detect_language(text: str) -> str:
 
 
 def _foreign_script(text: str) -> str | None:
+    if text.isascii():
+        return None
     counts: dict[str, int] = {}
     letters = [character for character in text if character.isalpha()]
     for character in letters:

@@ -1,8 +1,9 @@
-"""The dense index: Chroma, through langchain-chroma, keyed by the content it was built from.
+"""The dense index: Chroma, filled through langchain-chroma, keyed by the content it was built from.
 
 Each passage is indexed by its own text and by the questions that it answers. An embedded index lies in the cache
 folder under the digest of knowledge and encoder, so that a stale one is never opened; it is built in a folder of its
-own under a lock and becomes current by one atomic rename, so that two processes may start at once.
+own under a lock and becomes current by one atomic rename, so that two processes may start at once. What an index of
+earlier content holds already is taken from there: only new and changed texts are encoded.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import json
 import shutil
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
@@ -24,10 +26,7 @@ from askdmt.encoder import Encoder
 from askdmt.errors import AskDMTError, SearchIndexError
 from askdmt.knowledge.sections import Knowledge
 
-if TYPE_CHECKING:
-    from langchain_chroma import Chroma
-
-_FORMAT = 1  # raise when what is stored changes
+_FORMAT = 2  # raise when what is stored changes
 _CURRENT = "current.json"
 _BATCH = 256
 _KEPT = 3  # indexes of earlier content left in the cache
@@ -48,8 +47,8 @@ class Hit:
 class Index:
     """An open index of one state of the knowledge."""
 
-    def __init__(self, store: Chroma) -> None:
-        self._store = store
+    def __init__(self, collection: Any) -> None:
+        self._collection = collection
 
     def nearest(self, vector: NDArray[np.float32], k: int) -> list[Hit]:
         """Return the `k` nearest stored texts, nearest first.
@@ -58,13 +57,14 @@ class Index:
             SearchIndexError: the store cannot be read.
         """
         try:
-            found = self._store.similarity_search_by_vector_with_relevance_scores(embedding=vector.tolist(), k=k)
+            found = self._collection.query(vector[np.newaxis], n_results=k, include=["distances"])
+            entries = zip(found["ids"][0], found["distances"][0], strict=True)
+            return [Hit(*_named(key), 1.0 - distance) for key, distance in entries]
         except Exception as error:
             raise SearchIndexError("The search index cannot be read.", "Run: askdmt index --rebuild") from error
-        return [Hit(doc.metadata["passage"], doc.metadata["kind"], 1.0 - distance) for doc, distance in found]
 
     def __len__(self) -> int:
-        return int(self._store._collection.count())
+        return int(self._collection.count())
 
 
 def index_key(knowledge: Knowledge, encoder: Encoder) -> str:
@@ -112,9 +112,11 @@ def _open_embedded(
         for old in home.iterdir():
             shutil.rmtree(old) if old.is_dir() else old.unlink()
         folder = home / uuid.uuid4().hex
-        index = _fill(_embedded_client(folder), key, knowledge, encoder, progress)
+        earlier = None if rebuild else _earlier_embedded(home, encoder)
+        index = _fill(_embedded_client(folder), key, knowledge, encoder, earlier, progress)
+        state = {"folder": folder.name, "entries": len(index), "encoder": encoder.name}
         pointer = home / f"{folder.name}.json"
-        pointer.write_text(json.dumps({"folder": folder.name, "entries": len(index)}), encoding="utf-8")
+        pointer.write_text(json.dumps(state), encoding="utf-8")
         pointer.replace(home / _CURRENT)
     _forget_old(home)
     return index
@@ -127,7 +129,7 @@ def _current(home: Path, key: str, knowledge: Knowledge, encoder: Encoder) -> In
         folder = home / state["folder"]
         if not folder.is_dir() or state["entries"] != len(_entries(knowledge)):
             return None
-        index = Index(_collection(_embedded_client(folder), key, encoder))
+        index = _read(_embedded_client(folder), key)
         probe = np.zeros(encoder.width, dtype=np.float32)
         probe[0] = 1.0
         return index if len(index) == state["entries"] and index.nearest(probe, 1) else None
@@ -145,27 +147,81 @@ def _open_server(
         client = chromadb.HttpClient(
             host=host, port=int(port or 8000), ssl=url.startswith("https"), settings=_client_settings()
         )
-        index = Index(_collection(client, key, encoder))
-        if not rebuild and len(index) == len(_entries(knowledge)):
+        if not rebuild and _holds(client, key) and len(index := _read(client, key)) == len(_entries(knowledge)):
             return index
-        return _fill(client, key, knowledge, encoder, progress)
+        earlier = None if rebuild else _earlier_in_server(client, key, encoder)
+        return _fill(client, key, knowledge, encoder, earlier, progress)
     except Exception as error:
         raise SearchIndexError(f"The Chroma server at {url} cannot be used.", "Check 'chroma_url'.") from error
 
 
-def _fill(client: Any, key: str, knowledge: Knowledge, encoder: Encoder, progress: Progress | None) -> Index:
-    store = _collection(client, key, encoder)
+def _fill(
+    client: Any, key: str, knowledge: Knowledge, encoder: Encoder, earlier: Any, progress: Progress | None
+) -> Index:
+    """Fill a collection; texts that the collection `earlier` has too are not encoded again."""
+    from langchain_chroma import Chroma
+
+    known: dict[str, Any] = {}
+    store = Chroma(
+        client=client,
+        collection_name=_name(key),
+        embedding_function=encoder.as_embeddings(known),
+        collection_metadata={"encoder": encoder.name},
+        collection_configuration={"hnsw": {"space": "cosine"}},
+    )
     entries = _entries(knowledge)
     for start in range(0, len(entries), _BATCH):
         batch = entries[start : start + _BATCH]
-        store.add_texts(
-            [text for _, _, text in batch],
-            metadatas=[{"passage": passage, "kind": kind} for passage, kind, _ in batch],
-            ids=[hashlib.sha256(repr(entry).encode()).hexdigest() for entry in batch],
-        )
+        ids = [_id(*entry) for entry in batch]
+        known.clear()
+        known.update(_stored(earlier, ids))
+        store.add_texts([text for _, _, text in batch], ids=ids)
         if progress:
             progress(start + len(batch), len(entries))
-    return Index(store)
+    return _read(client, key)
+
+
+def _id(passage: str, kind: str, text: str) -> str:
+    """Return an entry's id; it says what a search must know, so that none has to read metadata as well."""
+    return f"{kind}:{hashlib.sha256(text.encode()).hexdigest()[:32]}:{passage}"
+
+
+def _named(key: str) -> tuple[str, str]:
+    """Return the passage and the kind that an id stands for."""
+    kind, _, passage = key.split(":", 2)
+    return passage, kind
+
+
+def _stored(earlier: Any, ids: list[str]) -> dict[str, Any]:
+    """Return the vectors of those entries that a collection has, by text; none if it cannot be read."""
+    if earlier is None:
+        return {}
+    try:
+        found = earlier.get(ids=ids, include=["documents", "embeddings"])
+        return dict(zip(found["documents"], found["embeddings"], strict=True))
+    except Exception:
+        return {}
+
+
+def _earlier_embedded(home: Path, encoder: Encoder) -> Any:
+    """Return the collection that this encoder has filled most lately; None if there is none that can be opened."""
+    others = (other for other in home.parent.iterdir() if other != home and (other / _CURRENT).is_file())
+    for other in sorted(others, key=lambda other: other.stat().st_mtime, reverse=True):
+        with suppress(Exception):  # unreadable in any way: it is of no use
+            state = json.loads((other / _CURRENT).read_text(encoding="utf-8"))
+            if state["encoder"] == encoder.name:
+                return _embedded_client(other / state["folder"]).get_collection(_name(other.name))
+    return None
+
+
+def _earlier_in_server(client: Any, key: str, encoder: Encoder) -> Any:
+    """Return another collection that this encoder has filled; None if there is none."""
+    filled = (
+        collection
+        for collection in client.list_collections()
+        if collection.name != _name(key) and (collection.metadata or {}).get("encoder") == encoder.name
+    )
+    return max(filled, key=lambda collection: collection.count(), default=None)
 
 
 def _entries(knowledge: Knowledge) -> list[tuple[str, str, str]]:
@@ -181,15 +237,17 @@ def _entries(knowledge: Knowledge) -> list[tuple[str, str, str]]:
     return list(entries)
 
 
-def _collection(client: Any, key: str, encoder: Encoder) -> Chroma:
-    from langchain_chroma import Chroma
+def _read(client: Any, key: str) -> Index:
+    """Open a collection to search it; without LangChain, which would double the time that this takes."""
+    return Index(client.get_collection(_name(key), embedding_function=None))
 
-    return Chroma(
-        client=client,
-        collection_name=f"askdmt-{key}",
-        embedding_function=encoder.as_embeddings(),
-        collection_configuration={"hnsw": {"space": "cosine"}},
-    )
+
+def _holds(client: Any, key: str) -> bool:
+    return any(collection.name == _name(key) for collection in client.list_collections())
+
+
+def _name(key: str) -> str:
+    return f"askdmt-{key}"
 
 
 def _embedded_client(folder: Path) -> Any:

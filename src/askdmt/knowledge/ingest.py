@@ -155,7 +155,7 @@ def _by_topic(paragraphs: Sequence[str]) -> list[_Draft]:
     lexicon = Lexicon({str(number): text for number, text in enumerate(paragraphs)})
     groups: list[list[str]] = []
     for number, text in enumerate(paragraphs):
-        near = number > 0 and lexicon.coverage(text, str(number - 1)) >= _SAME_TOPIC
+        near = number > 0 and lexicon.coverage(stems(text), str(number - 1)) >= _SAME_TOPIC
         if near and len(groups[-1]) < _MOST_TOGETHER:
             groups[-1].append(text)
         else:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Collection, Iterable, Mapping
+from functools import cache, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Scores = NDArray[np.float32]  # (documents,)
+Whole = NDArray[np.int32]
 
 _WORD = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _K1, _B = 1.2, 0.75  # the usual BM25 constants (Robertson and Zaragoza, 2009)
@@ -20,41 +27,70 @@ _STOP_WORDS = frozenset(
 
 
 class Lexicon:
-    """A BM25 index of passages."""
+    """A BM25 index: for each stem, the documents that have it and what it counts in each."""
 
     def __init__(self, documents: Mapping[str, str]) -> None:
         """Index `documents` (id -> text)."""
-        self._counts = {key: Counter(stems(text)) for key, text in documents.items()}
-        self._lengths = {key: counts.total() for key, counts in self._counts.items()}
-        self._mean_length = sum(self._lengths.values()) / max(len(self._lengths), 1)
-        self._frequency = Counter(stem for counts in self._counts.values() for stem in counts)
+        self.keys = tuple(documents)
+        self._row_of = {key: row for row, key in enumerate(self.keys)}
+        self._number_of: dict[str, int] = {}
+        numbers, rows, counts = array("i"), array("i"), array("i")  # one entry for each stem of each document
+        for row, text in enumerate(documents.values()):
+            for stem, count in Counter(stems(text)).items():
+                numbers.append(self._number_of.setdefault(stem, len(self._number_of)))
+                rows.append(row)
+                counts.append(count)
+        self._sort(np.array(numbers, dtype=np.int32), np.array(rows, dtype=np.int32), np.array(counts, dtype=np.int32))
 
-    def scores(self, question: str) -> dict[str, float]:
-        """Return the BM25 score of every passage that shares a word with the question."""
-        wanted = set(stems(question))
-        return {key: self._score(wanted, key) for key, counts in self._counts.items() if wanted & counts.keys()}
+    def _sort(self, numbers: Whole, rows: Whole, counts: Whole) -> None:
+        """Put the entries of one stem side by side, and work out what each counts."""
+        frequency = np.bincount(numbers, minlength=len(self._number_of))
+        self._ends = np.cumsum(frequency)
+        self._rarity = np.log(1 + (len(self.keys) - frequency + 0.5) / (frequency + 0.5))
+        lengths = np.bincount(rows, weights=counts, minlength=len(self.keys))
+        norms = _K1 * (1 - _B + _B * lengths / max(float(lengths.mean()) if self.keys else 0.0, 1e-9))
+        order = np.argsort(numbers, kind="stable")
+        self._rows, counts = rows[order], counts[order]
+        worth = self._rarity[numbers[order]] * counts * (_K1 + 1) / (counts + norms[self._rows])
+        self._worth = worth.astype(np.float32)
 
-    def score(self, question: str, key: str) -> float:
-        """Return the BM25 score of one passage."""
-        return self._score(set(stems(question)), key)
+    def scores(self, wanted: Collection[str]) -> Scores:
+        """Return the BM25 score of each document for these stems; 0 where it has none of them."""
+        scores = np.zeros(len(self.keys), dtype=np.float32)
+        for entries in map(self._entries, set(wanted)):
+            scores[self._rows[entries]] += self._worth[entries]
+        return scores
 
-    def _score(self, wanted: set[str], key: str) -> float:
-        counts = self._counts[key]
-        norm = _K1 * (1 - _B + _B * self._lengths[key] / self._mean_length)
-        return sum(
-            self.weight(stem) * counts[stem] * (_K1 + 1) / (counts[stem] + norm) for stem in wanted & counts.keys()
-        )
+    def best(self, scores: Scores, most: int) -> list[str]:
+        """Return the documents of the `most` best scores above 0; more where several share the last of them."""
+        least = np.partition(scores, -most)[-most] if len(scores) > most else 0.0
+        return [self.keys[row] for row in np.flatnonzero((scores >= least) & (scores > 0))]
 
-    def coverage(self, question: str, key: str) -> float:
-        """Return the share, 0 to 1, of the question's words (by weight) that a passage has."""
-        wanted = set(stems(question))
-        total = sum(self.weight(stem) for stem in wanted)
-        return sum(self.weight(stem) for stem in wanted if stem in self._counts[key]) / total if total else 0.0
+    def score(self, scores: Scores, key: str) -> float:
+        """Return one document's part of `scores`."""
+        return float(scores[self._row_of[key]])
+
+    def coverage(self, wanted: Collection[str], key: str) -> float:
+        """Return the share, 0 to 1, of these stems (by weight) that a document has."""
+        weights = {stem: self.weight(stem) for stem in wanted}
+        total = sum(weights.values())
+        return sum(weight for stem, weight in weights.items() if self._has(key, stem)) / total if total else 0.0
 
     def weight(self, stem: str) -> float:
-        """Return the inverse document frequency of a stem; highest for one that no passage has."""
-        frequency = self._frequency[stem]
-        return math.log(1 + (len(self._counts) - frequency + 0.5) / (frequency + 0.5))
+        """Return the inverse document frequency of a stem; highest for one that no document has."""
+        number = self._number_of.get(stem)
+        return math.log(1 + (len(self.keys) + 0.5) / 0.5) if number is None else float(self._rarity[number])
+
+    def _has(self, key: str, stem: str) -> bool:
+        rows, row = self._rows[self._entries(stem)], self._row_of[key]
+        place = int(np.searchsorted(rows, row))
+        return place < len(rows) and bool(rows[place] == row)
+
+    def _entries(self, stem: str) -> slice:
+        number = self._number_of.get(stem)
+        if number is None:
+            return slice(0, 0)
+        return slice(int(self._ends[number - 1]) if number else 0, int(self._ends[number]))
 
 
 def stems(text: str) -> list[str]:
@@ -70,6 +106,6 @@ def _stemmer() -> object:
     return snowballstemmer.stemmer("english")
 
 
-@cache
+@lru_cache(maxsize=50_000)  # visitors' words are among them
 def _stem(word: str) -> str:
     return str(_stemmer().stemWord(word))  # type: ignore[attr-defined]

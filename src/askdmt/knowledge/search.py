@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from askdmt.errors import ContentError
 from askdmt.knowledge.index import Index
-from askdmt.knowledge.lexical import Lexicon
+from askdmt.knowledge.lexical import Lexicon, stems
 from askdmt.knowledge.sections import Knowledge
 from askdmt.resources import read_text
 
@@ -33,6 +33,7 @@ class Found:
     question_similarity: float  # cosine to its nearest typical question
     passage_similarity: float  # cosine to its own text
     coverage: float  # share of the question's words that it has
+    words: float = 0.0  # BM25 score
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,37 +101,47 @@ class Search:
 
         `guess` is the judge's log-odds that the sources answer it; without one, likeness alone decides.
         """
-        ranked = self.rank(question, vector)[:k]
+        ranked = self.rank(question, vector, k)
         if guess is None:
             likeness = max((max(item.question_similarity, item.passage_similarity) for item in ranked), default=0.0)
             return Findings(ranked, likeness, self._parameters.similarity_threshold)
-        features = self.features(question, ranked, guess)
+        features = self.features(ranked, guess)
         weighted = sum(self._parameters.weights[name] * features[name] for name in FEATURES)
         confidence = _logistic(self._parameters.intercept + weighted)
         return Findings(ranked, confidence, self._parameters.answerable_threshold)
 
-    def rank(self, question: str, vector: NDArray[np.float32]) -> tuple[Found, ...]:
-        """Return every passage that resembles the question, best first."""
+    def rank(self, question: str, vector: NDArray[np.float32], k: int = 8) -> tuple[Found, ...]:
+        """Return the `k` passages that resemble the question most, best first."""
         similarity: dict[str, dict[str, float]] = defaultdict(dict)
         for hit in self._index.nearest(vector, self._parameters.dense_depth):
             known = similarity[hit.passage]
             known[hit.kind] = max(known.get(hit.kind, -1.0), hit.similarity)
         floor = min((value for known in similarity.values() for value in known.values()), default=0.0)
-        lexical = self._lexicon.scores(question)
-        best_lexical = max(lexical.values(), default=1.0)
-        found = [
-            self._fuse(question, passage, similarity[passage], floor, lexical.get(passage, 0.0) / best_lexical)
-            for passage in {*similarity, *lexical}
-        ]
-        return tuple(sorted(found, key=lambda item: (-item.score, item.passage)))
+        wanted = frozenset(stems(question))
+        words = self._lexicon.scores(wanted)
+        most_words = float(words.max(initial=0.0)) or 1.0
+        by_words = self._lexicon.best(words, k + len(similarity))  # `k` at least that the index has not brought up
+        ranked = sorted(
+            (-self._fused(similarity[passage], floor, self._lexicon.score(words, passage) / most_words), passage)
+            for passage in {*similarity, *by_words}
+        )
+        return tuple(
+            Found(
+                passage,
+                -score,
+                similarity[passage].get("question", floor),
+                similarity[passage].get("passage", floor),
+                self._lexicon.coverage(wanted, passage),
+                self._lexicon.score(words, passage),
+            )
+            for score, passage in ranked[:k]
+        )
 
-    def _fuse(self, question: str, passage: str, known: dict[str, float], floor: float, words: float) -> Found:
-        to_question, to_passage = known.get("question", floor), known.get("passage", floor)
-        dense = max(to_question, self._parameters.passage_weight * to_passage)
-        score = dense + self._parameters.lexical_weight * words
-        return Found(passage, score, to_question, to_passage, self._lexicon.coverage(question, passage))
+    def _fused(self, known: dict[str, float], floor: float, words: float) -> float:
+        dense = max(known.get("question", floor), self._parameters.passage_weight * known.get("passage", floor))
+        return dense + self._parameters.lexical_weight * words
 
-    def features(self, question: str, ranked: tuple[Found, ...], guess: float) -> dict[str, float]:
+    def features(self, ranked: tuple[Found, ...], guess: float) -> dict[str, float]:
         """Return what the answerability decision looks at."""
         if not ranked:
             return dict.fromkeys(FEATURES, 0.0) | {"guess": guess}
@@ -139,7 +150,7 @@ class Search:
             "question_similarity": max(item.question_similarity for item in ranked[:8]),
             "passage_similarity": max(item.passage_similarity for item in ranked[:8]),
             "coverage": max(item.coverage for item in ranked[:3]),
-            "lexical": math.log1p(self._lexicon.score(question, ranked[0].passage)),
+            "lexical": math.log1p(ranked[0].words),
         }
 
 
