@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def finetune(
     """Train an adapter for a SentenceTransformer and write it to `target`; changes the encoder."""
     torch.manual_seed(SEED)
     chance = random.Random(SEED)  # noqa: S311
-    model, tokenizer = _with_adapter(encoder[0].model), encoder.tokenizer
+    model, tokenizer = with_adapter(encoder[0].model), encoder.tokenizer
     head = torch.nn.Linear(model.config.hidden_size, len(LABELS))
     batches = [batch for epoch in range(EPOCHS) for batch in _batches(exemplars, epoch, augment, chance)]
     optimiser, schedule = _optimiser(model, head, len(batches))
@@ -89,10 +89,10 @@ def finetune(
             console.print(f"step {step + 1} of {len(batches)}: mean loss {sum(losses) / len(losses):.3f}")
             console.file.flush()
             losses.clear()
-    _write(model, target)
+    write_adapter(model, target)
 
 
-def _with_adapter(model: Any) -> Any:
+def with_adapter(model: Any) -> Any:
     """Freeze the model, in bfloat16 where the processor multiplies it natively, and give its layers an adapter each."""
     model.requires_grad_(requires_grad=False)
     if multiplies_bfloat16():
@@ -160,11 +160,13 @@ def _ranking_loss(model: Any, tokenizer: Any, pairs: Sequence[tuple[str, str]]) 
     return functional.cross_entropy(likeness, torch.arange(len(pairs)))
 
 
-def _write(model: Any, target: Path) -> None:
-    """Write the adapter's matrices in half precision, named by the module they belong to."""
-    tensors = {}
+def write_adapter(
+    model: Any, target: Path, beside: Mapping[str, Any] | None = None, metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write the adapter's matrices in half precision, named by the module they belong to, and what goes beside them."""
+    tensors = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in (beside or {}).items()}
     for name, module in model.named_modules():
         if isinstance(module, LowRank):
             tensors[f"{name}.a"] = module.a.detach().to(torch.float16).contiguous()
             tensors[f"{name}.b"] = module.b.detach().to(torch.float16).contiguous()
-    save_file(tensors, target, {"scale": str(SCALE), "rank": str(RANK)})
+    save_file(tensors, target, {"scale": str(SCALE), "rank": str(RANK), **(metadata or {})})

@@ -21,7 +21,9 @@ from askdmt.resources import GUARDRAIL_DATA, read_yaml
 from askdmt.sentences import split_sentences
 
 FILE = GUARDRAIL_DATA / "particulars.yaml"
-_NEAR = 0.1  # a month is about four weeks: so far may two lengths of time, or shares, differ and be the same
+_NEAR = 0.1  # a month is about four weeks: so far may two lengths of time differ and be the same
+_NEAR_SHARE = 0.05  # 88 per cent are nearly nine in ten
+_BOUNDS = ("below", "above", "at_least", "at_most")
 _STRICT = ("below", "above")
 _MOST = frozenset(("most", "mostly", "majority", "minority", "few"))  # what may bear out "more than half"
 _MOST_OF_A_UNIT = 60  # "within days" is borne out by a week, "within seconds" not by an hour
@@ -85,7 +87,9 @@ class Quantity:
     def _tolerance(self, other: Quantity) -> float:
         if "about" in (self.sense, other.sense):
             return _LOOSE
-        return _NEAR if self.unit == "share" or (self.unit == "time" and self.written != other.written) else 0.0
+        if self.unit == "share":
+            return _NEAR_SHARE
+        return _NEAR if self.unit == "time" and self.written != other.written else 0.0
 
 
 @dataclass(frozen=True)
@@ -97,12 +101,9 @@ class Particulars:
     @cached_property
     def digits(self) -> str:
         """The text in small letters, its numbers in digits, without idioms and citations."""
-        from text_to_num import alpha2digit
-
         patterns = _patterns()
         text = patterns.halves.sub(r"0.5 \1", patterns.idioms.sub(" ", self.text))
-        text = patterns.single.sub(r"1 \1", text)
-        return str(alpha2digit(text, "en", threshold=0)).lower().replace("’", "'")
+        return in_digits(patterns.single.sub(r"1 \1", text))
 
     @cached_property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -159,18 +160,21 @@ class Particulars:
     @cached_property
     def shares(self) -> tuple[Quantity, ...]:
         """Fractions, percentages and the ratios of its counts."""
-        counts = [item.value for item in self.quantities if not item.unit and item.value and not _is_year(item)]
-        ratios = [Quantity(first / second, "share") for first in counts for second in counts if first <= second]
+        counts = [item.value for item in self.counts if item.value and not _is_year(item)]
+        ratios = [Quantity(first / second, "share") for first in counts for second in counts if first < second]
         ratios += [Quantity(0.5, "share")] if len(counts) > len(set(counts)) else []
         return (*(item for item in self.quantities if item.unit == "share"), *ratios)
 
     @cached_property
     def counts(self) -> tuple[Quantity, ...]:
-        """Its plain numbers, and the sums and differences of two of them."""
-        plain = [item for item in self.quantities if item.unit in ("", "time")]
-        values = {item.written or item.value for item in plain}
-        reckoned = {value for first in values for second in values for value in (first + second, first - second)}
-        return (*(Quantity(value, "") for value in values | reckoned), *(item for item in plain if not item.unit))
+        """Its numbers without a unit."""
+        return tuple(item for item in self.quantities if not item.unit)
+
+    @cached_property
+    def reckoned(self) -> tuple[Quantity, ...]:
+        """Sums and differences of two of its counts."""
+        values = {item.value for item in self.counts}
+        return tuple(Quantity(value, "") for a in values for b in values for value in (a + b, a - b))
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -210,6 +214,13 @@ class Particulars:
         return sum(word in _data().negations for word in words) + len(_NEGATED.findall(self.text))
 
 
+def in_digits(text: str) -> str:
+    """Return a text in small letters, its numbers in digits, with plain apostrophes."""
+    from text_to_num import alpha2digit
+
+    return str(alpha2digit(text, "en", threshold=0)).lower().replace("’", "'")
+
+
 def not_borne_out(sentence: str, passages: Sequence[str]) -> tuple[str, ...]:
     """Return what of a sentence its passages do not have: of "number", "unit", "date", "name" and "negation"."""
     said, given = Particulars(sentence), Particulars("\n".join(passages))
@@ -231,11 +242,14 @@ def _numbers_differ(said: Particulars, given: Particulars) -> bool:
         if quantity.unit == "phase":
             borne_out = quantity.is_borne_out_by(given.quantities)
         elif quantity.unit == "share":
-            borne_out = bool(_MOST & given.words) or _is_borne_out(quantity, said, given.shares)
+            is_half = quantity.value == 0.5
+            borne_out = (is_half and bool(_MOST & given.words)) or _is_borne_out(quantity, said, given.shares)
         elif quantity.unit or _is_year(quantity) or quantity.value <= _COUNTED:
             continue
         else:
-            borne_out = _is_borne_out(quantity, said, given.counts)
+            counts = [item for item in given.counts if not _is_year(item)]
+            known = counts if quantity.sense in _BOUNDS else [*given.counts, *given.reckoned]
+            borne_out = _is_borne_out(quantity, said, known)
         if not borne_out:
             return True
     return False
@@ -263,7 +277,7 @@ def _unit_is_borne_out(unit: str, given: Particulars) -> bool:
 
 def _dates_differ(said: Particulars, given: Particulars) -> bool:
     years = {item.value for item in said.quantities if _is_year(item)}
-    known = {item.value for item in given.counts}
+    known = {item.value for item in (*given.counts, *given.reckoned)}
     months = {month for month in _data().months if month in said.words}
     return not years <= known or not months <= given.words
 
