@@ -59,10 +59,16 @@ def test_one_passage_is_read_once_and_several_also_together() -> None:
     assert [passage for passage, _ in judge.read] == [WATER, BREAD, f"{WATER} {BREAD}"]
 
 
+def test_a_passages_own_sentence_needs_no_judge() -> None:
+    claim = "The town must tell people within twenty-four hours if it is bad."
+    verdict = Grounding(ScriptedJudge(0.0), 0.5).check(claim, [WATER])
+    assert (verdict.supported, verdict.score) == (True, 1.0)
+
+
 def test_of_a_long_passage_what_is_most_like_the_sentence_is_read() -> None:
     judge = ScriptedJudge()
     long = " ".join([*["Other things are said here at some length."] * 30, WATER])
-    Grounding(judge, 0.5).check("Tap water is tested each day.", [long])
+    Grounding(judge, 0.5).check("Tap water is tested on each day.", [long])
     read = judge.read[0][0]
     assert "Tap water is tested each day." in read
     assert len(read.split()) <= 100

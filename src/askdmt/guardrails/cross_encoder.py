@@ -29,14 +29,14 @@ class CrossEncoder:
         self._tokenizer = tokenizer
 
     @classmethod
-    def load(cls, file: Path = FILE, cache: Path | None = None) -> CrossEncoder:
-        """Load the trained one.
+    def load(cls, file: Path = FILE, cache: Path | None = None, base: Any = None) -> CrossEncoder:
+        """Load the trained one on its base, a SentenceTransformer; by default the packaged model.
 
         Raises:
             EncoderError: the base model cannot be loaded.
             GuardrailError: the trained part is missing or does not fit.
         """
-        base = Encoder(adapter=None, cache=cache).model
+        base = base or Encoder(adapter=None, cache=cache).model
         try:
             import torch
             from safetensors import safe_open

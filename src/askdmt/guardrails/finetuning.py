@@ -38,7 +38,7 @@ _LONGEST = 96  # tokens
 _STEP = 16  # tokens that lengths are rounded up to: oneDNN makes its kernels anew for each shape, and that takes long
 _WARM_UP = 0.06  # share of the steps
 _REPORT_EVERY = 50  # steps
-_ADAPTED = ("q", "k", "v", "o", "dense")  # the layers of MPNet that get an adapter
+ADAPTED = ("q", "k", "v", "o", "dense")  # the layers of MPNet that get an adapter
 
 Augment = Callable[[Exemplar, int], str]  # exemplar and epoch -> the text to learn from
 
@@ -100,7 +100,7 @@ def with_adapter(model: Any) -> Any:
     model.eval()  # no dropout: every epoch already brings the texts in another form, and it costs an eighth of the time
     for module in list(model.modules()):
         for name, layer in list(module.named_children()):
-            if name in _ADAPTED and isinstance(layer, torch.nn.Linear):
+            if name in ADAPTED and isinstance(layer, torch.nn.Linear):
                 setattr(module, name, LowRank(layer))
     return model
 

@@ -1,7 +1,7 @@
 """Whether passages bear a sentence out: every particular in it is theirs, and what it claims follows from them.
 
 Numbers, units, dates, names and negations are looked up (`particulars`); what passes is read together with its passage
-by the trained check (`cross_encoder`).
+by the trained check (`cross_encoder`), unless it is one of the passage's own sentences.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any, Protocol
 
 from askdmt.errors import ContentError, GuardrailError
-from askdmt.guardrails.particulars import not_borne_out
+from askdmt.guardrails.particulars import in_digits, not_borne_out
 from askdmt.knowledge.lexical import stems
 from askdmt.resources import GUARDRAIL_DATA, read_yaml
 from askdmt.sentences import split_sentences
@@ -39,7 +39,7 @@ class GroundingVerdict:
     """Whether a sentence is borne out and why not; `span` and `passage` say by what it is borne out best."""
 
     supported: bool
-    score: float  # 0 to 1; 0 where a particular is not the passages'
+    score: float  # 0 to 1; 0 where a particular is not the passages', 1 where a passage has the very sentence
     reasons: tuple[str, ...]  # number, unit, date, name, negation, claim or no_passage
     span: str
     passage: int  # its place among the passages; -1 where there is none
@@ -74,13 +74,16 @@ class Grounding:
             not_borne_out(claim, passages) if any(map(str.strip, passages)) else ("no_passage",)
             for claim, (_, passages) in zip(claims, pairs, strict=True)
         ]
+        scores = [
+            float(not fault and _is_copied(claim, passages))
+            for claim, fault, (_, passages) in zip(claims, faults, pairs, strict=True)
+        ]
         wanted = [
             (row, window)
             for row, (_, passages) in enumerate(pairs)
-            if not faults[row]
+            if not faults[row] and not scores[row]
             for window in _windows(claims[row], passages)
         ]
-        scores = [0.0] * len(pairs)
         found = self.judge.scores([(window, claims[row]) for row, window in wanted])
         for (row, _), score in zip(wanted, found, strict=True):
             scores[row] = max(scores[row], score)
@@ -125,6 +128,16 @@ def load_threshold(file: Path = FILE) -> float:
         return threshold
     except (ContentError, KeyError, ValueError, TypeError) as error:
         raise GuardrailError(f"The file {file} does not fit: {error}.", "Restore the file.") from error
+
+
+def _is_copied(claim: str, passages: Sequence[str]) -> bool:
+    """Whether a passage has this very sentence, its numbers in digits or in words."""
+    words = _words(claim)
+    return any(words == _words(line) for passage in passages for line in split_sentences(passage))
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", in_digits(text))
 
 
 def _windows(sentence: str, passages: Sequence[str]) -> list[str]:

@@ -124,12 +124,12 @@ class OutputGuard:
 
 
 class _Draft:
-    """One draft on its way through a guard: what has begun of it, and what was shown."""
+    """One draft on its way through a guard: what has begun of it, and what it said before."""
 
     def __init__(self, guard: OutputGuard, passages: Sequence[str], links: Collection[str]) -> None:
         self._guard, self._passages, self._links = guard, passages, links
         self._sentences = Sentences()
-        self._shown: set[int] = set()
+        self._said: set[int] = set()
 
     def feed(self, token: str) -> Iterator[SentenceVerdict]:
         return (self._verdict(sentence) for sentence in self._sentences.feed(token))
@@ -139,14 +139,11 @@ class _Draft:
             yield self._verdict(rest) if is_finished(rest) else _withheld("unfinished")
 
     def _verdict(self, sentence: str) -> SentenceVerdict:
-        verdict = self._guard.check(sentence, self._passages, self._links)
-        if not verdict.shown:
-            return verdict
-        said = hash(without_citations(verdict.text).lower())
-        if said in self._shown:
+        said = hash(without_citations(sentence).lower())
+        if said in self._said:  # a draft that goes round in circles costs next to nothing
             return _withheld("repeated")
-        self._shown.add(said)
-        return verdict
+        self._said.add(said)
+        return self._guard.check(sentence, self._passages, self._links)
 
 
 def _withheld(reason: str) -> SentenceVerdict:

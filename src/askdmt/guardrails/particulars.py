@@ -125,7 +125,8 @@ class Particulars:
         for found in patterns.numbers.finditer(rest):
             word = found["unit"] or found["before"] or ""
             for number in re.findall(_DIGITS, found["numbers"]):
-                yield self._quantity(float(number.replace(",", "")), word, self._sense(rest, found))
+                value = float(number.replace(",", ""))
+                yield Quantity(value, "") if value in _YEAR else self._quantity(value, word, self._sense(rest, found))
 
     def _quantity(self, value: float, word: str, sense: str) -> Quantity:
         singular = word.rstrip("s")
@@ -134,6 +135,8 @@ class Particulars:
         return Quantity(value / 100, "share", sense) if word else Quantity(value, "", sense)
 
     def _sense(self, text: str, found: re.Match[str]) -> str:
+        if re.search(r"\d(?:st|nd|rd|th)$", found["numbers"] if "numbers" in found.re.groupindex else ""):
+            return "ordinal"
         before, after = text[max(0, found.start() - 40) : found.start()], text[found.end() : found.end() + 20]
         if re.match(r"\s*(?:or|and) (?:more|over|above)\b", after):
             return "at_least"
@@ -174,6 +177,7 @@ class Particulars:
     def reckoned(self) -> tuple[Quantity, ...]:
         """Sums and differences of two of its counts."""
         values = {item.value for item in self.counts}
+        values |= {item.written for item in self.quantities if item.unit == "time"}
         return tuple(Quantity(value, "") for a in values for b in values for value in (a + b, a - b))
 
     @cached_property
@@ -264,7 +268,8 @@ def _is_borne_out(quantity: Quantity, said: Particulars, given: Sequence[Quantit
 
 def _units_differ(said: Particulars, given: Particulars) -> bool:
     """Whether a length of time is not the passage's."""
-    if any(item.unit == "time" and not _is_borne_out(item, said, given.times) for item in said.quantities):
+    lengths = [item for item in said.quantities if item.unit == "time" and item.sense != "ordinal"]
+    if any(not _is_borne_out(item, said, given.times) for item in lengths):
         return True
     return not said.negations and any(not _unit_is_borne_out(unit, given) for unit in said.units)
 
@@ -385,7 +390,7 @@ def _patterns() -> _Patterns:
     data = _data()
     units = "|".join(data.time_units)
     bounds = sorted((word for words in data.bounds.values() for word in words), key=len, reverse=True)
-    number = rf"(?<![\w.,-])(?:{_DIGITS})(?!\w|-?(?:ht|meo))"
+    number = rf"(?<![\w.,-])(?:{_DIGITS})(?:(?:st|nd|rd|th)(?=[\s-](?:{units})))?(?!\w|-?(?:ht|meo))"  # "the 6th month"
     several = rf"{number}(?:(?:\s*(?:,|–|-|to|and|or)\s*)+(?:{_DIGITS})(?!\w))*"
     unit = rf"(?:{units})s?\b|%|per ?cent\b|percentage points?\b"
     small = sorted((name for names in data.same if names[0] in data.substances for name in names), key=len)
