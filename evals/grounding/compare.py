@@ -47,7 +47,8 @@ def boosted(encoder: Encoder, trained: Sequence[Pair]) -> Way:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     model = HistGradientBoostingClassifier(max_iter=150, learning_rate=0.06, random_state=7)
-    model.fit([_features(encoder, pair) for pair in trained], [pair.supported for pair in trained])
+    some = trained[::4]  # the vectors of all would take half an hour
+    model.fit([_features(encoder, pair) for pair in some], [pair.supported for pair in some])
     return lambda pairs: np.asarray(model.predict_proba([_features(encoder, pair) for pair in pairs])[:, 1])
 
 
@@ -78,17 +79,23 @@ def read_together(judge: CrossEncoder) -> Way:
 
 def minilm(folder: Path, trained: Sequence[Pair]) -> Way:
     """Score by a cross-encoder on MiniLM, trained here as the shipped one is."""
+    from safetensors.torch import save_file
     from sentence_transformers import SentenceTransformer
 
     from askdmt.guardrails import finetuning
-    from askdmt.guardrails.grounding_training import train
+    from askdmt.guardrails.grounding_training import LAYERS, SEEDS, averaged, train
 
     finetuning.ADAPTED = (*finetuning.ADAPTED, "query", "key", "value")
     where = str(next(folder.rglob("modules.json")).parent)
+
+    def base() -> SentenceTransformer:
+        return SentenceTransformer(where, device="cpu", local_files_only=True)
+
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / "minilm.safetensors"
-        train(trained, target, SentenceTransformer(where, device="cpu", local_files_only=True))
-        return read_together(CrossEncoder.load(target, base=SentenceTransformer(where, device="cpu")))
+        learnt = averaged([train(trained, base(), SEEDS[0])])
+        save_file(learnt, target, {"scale": str(finetuning.SCALE), "layers": str(LAYERS)})
+        return read_together(CrossEncoder.load(target, base=base()))
 
 
 def _share(sentence: str, passage: str) -> float:

@@ -119,7 +119,7 @@ def test_a_guard_that_cannot_load_shows_nothing(monkeypatch: pytest.MonkeyPatch)
         ("A vendor on Telegram sells it.", "supplier"),
         ("It is found at retreats in Peru.", "supplier"),
         ("DMT is extracted from root bark with naphtha.", "method"),
-        ("Mix it with an MAOI.", "method"),
+        ("Mix it with an MAOI.", "instruction"),
         ("You should stop your tablets.", "instruction"),
         ("Take DMT with a friend.", "instruction"),
         ("Patients should ask for DMT.", "instruction"),

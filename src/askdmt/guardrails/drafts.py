@@ -124,8 +124,8 @@ def without_addresses(text: str) -> str:
 
 
 def is_finished(sentence: str) -> bool:
-    """Whether a sentence ends as one: what a draft broke off in the middle is not to be shown."""
-    return bool(re.search(r"[.!?…。！？][\"'”’)]*$", without_citations(sentence)))
+    """Whether a sentence ends as one, or is an item of a list: what broke off in the middle is not to be shown."""
+    return bool(_BULLET.match(sentence) or re.search(r"[.!?…。！？][\"'”’)*_]*$", without_citations(sentence)))
 
 
 def _is_only_yes_or_no(piece: str) -> bool:

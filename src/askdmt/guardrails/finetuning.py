@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,13 +160,16 @@ def _ranking_loss(model: Any, tokenizer: Any, pairs: Sequence[tuple[str, str]]) 
     return functional.cross_entropy(likeness, torch.arange(len(pairs)))
 
 
-def write_adapter(
-    model: Any, target: Path, beside: Mapping[str, Any] | None = None, metadata: Mapping[str, str] | None = None
-) -> None:
-    """Write the adapter's matrices in half precision, named by the module they belong to, and what goes beside them."""
-    tensors = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in (beside or {}).items()}
+def write_adapter(model: Any, target: Path) -> None:
+    """Write the adapter's matrices in half precision, named by the module they belong to."""
+    tensors = {name: tensor.to(torch.float16).contiguous() for name, tensor in adapter_of(model).items()}
+    save_file(tensors, target, {"scale": str(SCALE), "rank": str(RANK)})
+
+
+def adapter_of(model: Any) -> dict[str, Any]:
+    """Return the adapter's matrices, named by the module they belong to."""
+    tensors = {}
     for name, module in model.named_modules():
         if isinstance(module, LowRank):
-            tensors[f"{name}.a"] = module.a.detach().to(torch.float16).contiguous()
-            tensors[f"{name}.b"] = module.b.detach().to(torch.float16).contiguous()
-    save_file(tensors, target, {"scale": str(SCALE), "rank": str(RANK), **(metadata or {})})
+            tensors |= {f"{name}.a": module.a.detach(), f"{name}.b": module.b.detach()}
+    return tensors
