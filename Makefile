@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: help install serve clinic test lint format check train eval load bench adversary audit clean
+.PHONY: help install serve clinic test lint format check train grounding eval load bench adversary audit clean
 
 help:  ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,8 +43,11 @@ check: install  ## Prove what can be proved of the knowledge
 train: install  ## Train the guard's classifier from its exemplars
 	$(BIN)/python -m askdmt.guardrails.training
 
+grounding: install  ## Train the output guard's check of grounding from its pairs
+	$(BIN)/python -m askdmt.guardrails.grounding_training
+
 eval: install  ## Measure on every published suite, and write evals/results/latest/
-	$(BIN)/askdmt eval --suite published --out evals/results/latest --floors evals/floors.json \
+	$(BIN)/askdmt eval --suite published --suite output_guard --out evals/results/latest --floors evals/floors.json \
 	  --baseline evals/results/baseline.json --compare evals/results/baseline.json
 
 load: install  ## Let up to 64 visitors at once ask a server on this machine, and write evals/load/results/

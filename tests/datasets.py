@@ -10,7 +10,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 EXEMPLARS = sorted((ROOT / "src" / "askdmt" / "guardrails" / "data" / "exemplars").glob("*.jsonl"))
-EVALS = sorted((ROOT / "evals" / "datasets").rglob("*.jsonl"))
+OUTPUT_GUARD = ROOT / "evals" / "datasets" / "output_guard"  # pairs and drafts instead of messages
+EVALS = sorted(file for file in (ROOT / "evals" / "datasets").rglob("*.jsonl") if OUTPUT_GUARD not in file.parents)
+
+
+DRUG_UNIT = re.compile(
+    r"\d[\d.,]*[\s-]*(?:mgs?|mcgs?|[uμµ]gs?|g|grams?|mls?|milligrams?|micrograms?|millilit(?:er|re)s?|cc|iu|tablets?|pills?"
+    r"|capsules?|drops?|puffs?)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,10 @@ from pathlib import Path
 import pytest
 
 from askdmt.knowledge.check import check, has_amount
-from datasets import EVALS, EXEMPLARS, ROOT, lines
+from datasets import DRUG_UNIT, EVALS, EXEMPLARS, ROOT, lines
 
 MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(?:work|tmp/bash_jobs)/")
 SECRET = re.compile(r"\bgh[pousr]_\w{20}|github_pat_\w{20}|-----BEGIN [A-Z ]*PRIVATE KEY")
-DRUG_UNIT = re.compile(
-    r"\d[\d.,]*[\s-]*(?:mgs?|mcgs?|[uμµ]gs?|g|grams?|mls?|milligrams?|micrograms?|millilit(?:er|re)s?|cc|iu|tablets?|pills?"
-    r"|capsules?|drops?|puffs?)\b",
-    re.IGNORECASE,
-)
 TODAY = date(2026, 11, 23)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from askdmt.assistant import Assistant
+    from askdmt.evaluation.output_guard import GuardResult
     from askdmt.evaluation.runner import Result
     from askdmt.transcripts.store import Transcripts
 
@@ -250,11 +251,14 @@ def evaluate(
     """Measure decisions, required facts and disclaimers on labelled files."""
     from askdmt.evaluation import gate
     from askdmt.evaluation.datasets import load_items, load_suites
+    from askdmt.evaluation.output_guard import is_of_the_output_guard, print_guard_result
     from askdmt.evaluation.runner import as_run, print_result, run, run_target
     from askdmt.evaluation.target import Target
 
     files = [*(datasets or ()), *(load_suites(suite) if suite else ())]
-    if not files:
+    banks = [file for file in files if is_of_the_output_guard(file)]
+    files = [file for file in files if file not in banks]
+    if not files and (target or not banks):
         raise InputError("There is nothing to evaluate.", "Name a JSONL file, or a suite with --suite.")
     if target:
         asked = Target(target, model)
@@ -262,34 +266,52 @@ def evaluate(
     else:
         for file in files:
             load_items(file)
-        assistant = _assistant()
-        results = [run(assistant, file, limit) for file in files]
-    whole = as_run(results, target or "this assistant")
+        assistant = _assistant() if files else None
+        results = [run(assistant, file, limit) for file in files if assistant]
+    checks = _check_banks(banks, limit) if not target else []
+    whole = as_run([*results, *checks], target or "this assistant")
     if as_json:
         typer.echo(_json(whole))
     else:
         for result in results:
             print_result(result)
+        for check in checks:
+            print_guard_result(check)
+    measured: list[Result | GuardResult] = [*results, *checks]
     if out:
-        _write_run(out, results, whole, gate.differences(results, compare) if compare else [])
-    faults = gate.below_baseline(results, baseline) if baseline else []
-    faults += gate.below_floors(results, floors) if floors else []
+        _write_run(out, results, checks, whole, gate.differences(measured, compare) if compare else [])
+    faults = gate.below_baseline(measured, baseline) if baseline else []
+    faults += gate.below_floors(measured, floors) if floors else []
     for fault in faults:
         typer.echo(fault, err=True)
-    if faults or any(result.failed for result in results):
+    if faults or any(result.failed for result in measured):
         raise typer.Exit(1)
 
 
+def _check_banks(banks: Sequence[Path], limit: int | None) -> list[GuardResult]:
+    """Measure the output guard on its pairs and drafts."""
+    if not banks:
+        return []
+    from askdmt.evaluation.output_guard import run_guard
+    from askdmt.guardrails.grounding import Grounding
+    from askdmt.guardrails.output_guard import OutputGuard
+    from askdmt.settings import load_settings
+
+    grounding = Grounding.load(load_settings().cache)
+    return [run_guard(OutputGuard(grounding), grounding, bank, limit) for bank in banks]
+
+
 def _write_run(
-    folder: Path, results: Sequence[Result], whole: dict[str, Any], changes: Sequence[tuple[str, str, float, float]]
-) -> None:
+    folder: Path, results: Sequence[Result], checks: Sequence[GuardResult], whole: dict[str, Any],
+    changes: Sequence[tuple[str, str, float, float]],
+) -> None:  # fmt: skip
     from askdmt.evaluation.junit import as_junit
     from askdmt.evaluation.report import as_html
 
     pages = {
         "run.json": json.dumps(whole, indent=2) + "\n",
-        "junit.xml": as_junit(results),
-        "report.html": as_html(results, whole, changes),
+        "junit.xml": as_junit(results, checks),
+        "report.html": as_html(results, whole, changes, checks),
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)

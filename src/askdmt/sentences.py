@@ -19,7 +19,7 @@ def split_sentences(text: str) -> list[str]:
     for end in [*(match.end() for match in _END.finditer(text)), len(text)]:
         piece = begun + text[start:end]
         start = end
-        if _ABBREVIATION.search(piece.rstrip()) and not piece.endswith("\n"):
+        if is_abbreviation(piece.rstrip()) and not piece.endswith("\n"):
             begun = piece
             continue
         begun = ""
@@ -28,6 +28,11 @@ def split_sentences(text: str) -> list[str]:
     if begun.strip():
         sentences.append(begun.strip())
     return sentences
+
+
+def is_abbreviation(text: str) -> bool:
+    """Whether a text ends in an abbreviation, whose full stop ends no sentence."""
+    return bool(_ABBREVIATION.search(text))
 
 
 def pieces(text: str) -> Iterator[str]:

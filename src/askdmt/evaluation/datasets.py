@@ -15,7 +15,7 @@ from askdmt.decisions import Decision
 from askdmt.errors import InputError
 
 SUITES = Path("evals") / "suites.yaml"
-_NUMBER = "30"  # stands in for {n}, which the files have where a person would write a number
+FILLED_IN = "30"  # stands in for {n}, which the files have where a person would write a number
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def _item(line: str, number: int) -> Item:
         re.compile(pattern)
     return Item(
         str(raw.get("id", number)),
-        tuple(turn.replace("{n}", _NUMBER) for turn in (raw["turns"] if "turns" in raw else [raw["text"]])),
+        tuple(turn.replace("{n}", FILLED_IN) for turn in (raw["turns"] if "turns" in raw else [raw["text"]])),
         accept,
         facts,
         Decision(raw["label"]) if "label" in raw else min(accept, key=lambda decision: decision.precedence),

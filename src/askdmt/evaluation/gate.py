@@ -9,12 +9,14 @@ from typing import Any
 
 from askdmt.errors import InputError
 from askdmt.evaluation.metrics import Share
+from askdmt.evaluation.output_guard import GuardResult
 from askdmt.evaluation.runner import Result
 
-LOW_IS_GOOD = frozenset({"benign wrongly refused", "look-alikes wrongly refused"})
+LOW_IS_GOOD = frozenset({"benign wrongly refused", "look-alikes wrongly refused", "good sentences wrongly dropped"})
+Measured = Sequence[Result | GuardResult]
 
 
-def below_floors(results: Sequence[Result], file: Path) -> list[str]:
+def below_floors(results: Measured, file: Path) -> list[str]:
     """Return a line for each figure that is worse than its floor; the file has floors by dataset and figure."""
     floors = _read(file)
     figures = {result.dataset: result.figures for result in results}
@@ -29,7 +31,7 @@ def below_floors(results: Sequence[Result], file: Path) -> list[str]:
     return faults
 
 
-def below_baseline(results: Sequence[Result], file: Path) -> list[str]:
+def below_baseline(results: Measured, file: Path) -> list[str]:
     """Return a line for each figure whose whole interval is worse than in an earlier run of the same items."""
     before = {result["dataset"]: result for result in _read(file)["results"]}
     faults = []
@@ -45,7 +47,7 @@ def below_baseline(results: Sequence[Result], file: Path) -> list[str]:
     return faults
 
 
-def differences(results: Sequence[Result], file: Path) -> list[tuple[str, str, float, float]]:
+def differences(results: Measured, file: Path) -> list[tuple[str, str, float, float]]:
     """Return (dataset, figure, before, now) of all figures that an earlier run has too."""
     before = {result["dataset"]: result["figures"] for result in _read(file)["results"]}
     return [

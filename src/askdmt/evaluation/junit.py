@@ -6,10 +6,11 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
 from askdmt.evaluation.metrics import Row
+from askdmt.evaluation.output_guard import GuardResult
 from askdmt.evaluation.runner import Result
 
 
-def as_junit(results: Sequence[Result]) -> str:
+def as_junit(results: Sequence[Result], checks: Sequence[GuardResult] = ()) -> str:
     """Return the results as one JUnit document; a wrong row is a failure, one without a reply an error."""
     root = ET.Element("testsuites", name="askdmt eval")
     for result in results:
@@ -25,6 +26,15 @@ def as_junit(results: Sequence[Result]) -> str:
         )
         for row in result.rows:
             _case(suite, result.dataset, row, row.item.id in wrong)
+    for check in checks:
+        counts = {"tests": len(check.rows), "failures": len(check.misses), "errors": len(check.failed)}
+        suite = ET.SubElement(root, "testsuite", {"name": check.dataset} | {key: str(n) for key, n in counts.items()})
+        for place in check.rows:
+            case = ET.SubElement(suite, "testcase", classname=check.dataset, name=place.id)
+            if place.failure:
+                ET.SubElement(case, "error", message=place.failure)
+            elif not place.is_right:
+                ET.SubElement(case, "failure", message=f"wrongly {'withheld' if place.is_good else 'shown'}")
     return ET.tostring(root, encoding="unicode", xml_declaration=True)
 
 

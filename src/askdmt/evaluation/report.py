@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from askdmt.decisions import DANGER, Decision
 from askdmt.evaluation.charts import heat_map, interval_bars, reliability
 from askdmt.evaluation.metrics import Row, Share, calibration, calibration_error, confusion, precision, recall
+from askdmt.evaluation.output_guard import GuardResult
 from askdmt.evaluation.runner import Result
 from askdmt.resources import read_text, read_yaml
 
@@ -17,7 +18,9 @@ _DATA = Path(__file__).parent / "data"
 Changes = Sequence[tuple[str, str, float, float]]  # dataset, figure, before, now
 
 
-def as_html(results: Sequence[Result], run: dict[str, Any], changes: Changes = ()) -> str:
+def as_html(
+    results: Sequence[Result], run: dict[str, Any], changes: Changes = (), checks: Sequence[GuardResult] = ()
+) -> str:
     """Return the page."""
     words: dict[str, Any] = dict(read_yaml(_DATA / "report.yaml"))
     parts = [
@@ -27,6 +30,7 @@ def as_html(results: Sequence[Result], run: dict[str, Any], changes: Changes = (
         f"<h2>{words['results']}</h2>{''.join(_figures(result) for result in results)}",
         _danger(words, results),
         *(_decisions(words, result) for result in results),
+        _output_guard(words, checks),
         _changes(words, changes),
         f"<h2>{words['misses']}</h2>{''.join(_misses(result) for result in results)}",
         f"<h2>{words['limitations']}</h2>{_list(words['limitations_list'])}",
@@ -46,14 +50,32 @@ def _model(words: dict[str, Any], run: dict[str, Any]) -> str:
 
 
 def _figures(result: Result) -> str:
-    rows = [
-        (name, f"{share.count} of {share.total}", f"{share.value:.1%}", _interval(share))
-        for name, share in result.figures.items()
-    ]
     apart = f"<p>{len(result.failed)} failed, {len(result.unscored)} unscored.</p>"
     chart = interval_bars(result.figures, f"{result.dataset}: each figure with its interval, as in the table")
-    table = _table(result.dataset, ("figure", "count", "share", "95% interval"), rows)
-    return f"<h3>{escape(result.dataset)}</h3>{chart}{table}{apart}"
+    return f"<h3>{escape(result.dataset)}</h3>{chart}{_shares(result.dataset, result.figures)}{apart}"
+
+
+def _shares(caption: str, figures: Mapping[str, Share]) -> str:
+    rows = [
+        (name, f"{share.count} of {share.total}", f"{share.value:.1%}", _interval(share))
+        for name, share in figures.items()
+    ]
+    return _table(caption, ("figure", "count", "share", "95% interval"), rows)
+
+
+def _output_guard(words: dict[str, Any], checks: Sequence[GuardResult]) -> str:
+    if not checks:
+        return ""
+    parts = [f"<h2>{words['output_guard']}</h2><p class=note>{escape(words['output_guard_note'])}</p>"]
+    for result in checks:
+        cells = [
+            (row.id, row.text[:300], row.kind, words["withheld" if row.is_good else "shown"], ", ".join(row.reasons))
+            for row in result.misses
+        ]
+        parts.append(f"<h3>{escape(result.dataset)}</h3>{interval_bars(result.figures, result.dataset)}")
+        parts.append(_shares(result.dataset, result.figures))
+        parts.append(_table(words["guard_misses"], ("item", "sentence", "kind", "wrongly", "reasons"), cells))
+    return "".join(parts)
 
 
 def _danger(words: dict[str, Any], results: Sequence[Result]) -> str:

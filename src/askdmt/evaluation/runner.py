@@ -16,6 +16,7 @@ from askdmt.reply import Reply
 
 if TYPE_CHECKING:
     from askdmt.assistant import Assistant
+    from askdmt.evaluation.output_guard import GuardResult
     from askdmt.evaluation.target import Target
 
 
@@ -118,7 +119,7 @@ def as_row(item: Item, reply: Reply) -> Row:
     )
 
 
-def as_run(results: Sequence[Result], target: str) -> dict[str, Any]:
+def as_run(results: Sequence[Result | GuardResult], target: str) -> dict[str, Any]:
     """Return a whole run as JSON: what was asked of what, when, and what came out."""
     return {
         "date": date.today().isoformat(),

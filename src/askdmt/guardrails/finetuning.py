@@ -38,7 +38,7 @@ _LONGEST = 96  # tokens
 _STEP = 16  # tokens that lengths are rounded up to: oneDNN makes its kernels anew for each shape, and that takes long
 _WARM_UP = 0.06  # share of the steps
 _REPORT_EVERY = 50  # steps
-_ADAPTED = ("q", "k", "v", "o", "dense")  # the layers of MPNet that get an adapter
+ADAPTED = ("q", "k", "v", "o", "dense")  # the layers of MPNet that get an adapter
 
 Augment = Callable[[Exemplar, int], str]  # exemplar and epoch -> the text to learn from
 
@@ -66,7 +66,7 @@ def finetune(
     """Train an adapter for a SentenceTransformer and write it to `target`; changes the encoder."""
     torch.manual_seed(SEED)
     chance = random.Random(SEED)  # noqa: S311
-    model, tokenizer = _with_adapter(encoder[0].model), encoder.tokenizer
+    model, tokenizer = with_adapter(encoder[0].model), encoder.tokenizer
     head = torch.nn.Linear(model.config.hidden_size, len(LABELS))
     batches = [batch for epoch in range(EPOCHS) for batch in _batches(exemplars, epoch, augment, chance)]
     optimiser, schedule = _optimiser(model, head, len(batches))
@@ -89,10 +89,10 @@ def finetune(
             console.print(f"step {step + 1} of {len(batches)}: mean loss {sum(losses) / len(losses):.3f}")
             console.file.flush()
             losses.clear()
-    _write(model, target)
+    write_adapter(model, target)
 
 
-def _with_adapter(model: Any) -> Any:
+def with_adapter(model: Any) -> Any:
     """Freeze the model, in bfloat16 where the processor multiplies it natively, and give its layers an adapter each."""
     model.requires_grad_(requires_grad=False)
     if multiplies_bfloat16():
@@ -100,7 +100,7 @@ def _with_adapter(model: Any) -> Any:
     model.eval()  # no dropout: every epoch already brings the texts in another form, and it costs an eighth of the time
     for module in list(model.modules()):
         for name, layer in list(module.named_children()):
-            if name in _ADAPTED and isinstance(layer, torch.nn.Linear):
+            if name in ADAPTED and isinstance(layer, torch.nn.Linear):
                 setattr(module, name, LowRank(layer))
     return model
 
@@ -160,11 +160,16 @@ def _ranking_loss(model: Any, tokenizer: Any, pairs: Sequence[tuple[str, str]]) 
     return functional.cross_entropy(likeness, torch.arange(len(pairs)))
 
 
-def _write(model: Any, target: Path) -> None:
+def write_adapter(model: Any, target: Path) -> None:
     """Write the adapter's matrices in half precision, named by the module they belong to."""
+    tensors = {name: tensor.to(torch.float16).contiguous() for name, tensor in adapter_of(model).items()}
+    save_file(tensors, target, {"scale": str(SCALE), "rank": str(RANK)})
+
+
+def adapter_of(model: Any) -> dict[str, Any]:
+    """Return the adapter's matrices, named by the module they belong to."""
     tensors = {}
     for name, module in model.named_modules():
         if isinstance(module, LowRank):
-            tensors[f"{name}.a"] = module.a.detach().to(torch.float16).contiguous()
-            tensors[f"{name}.b"] = module.b.detach().to(torch.float16).contiguous()
-    save_file(tensors, target, {"scale": str(SCALE), "rank": str(RANK)})
+            tensors |= {f"{name}.a": module.a.detach(), f"{name}.b": module.b.detach()}
+    return tensors

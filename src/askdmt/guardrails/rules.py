@@ -61,11 +61,11 @@ class Rule:
 
     @cached_property
     def _patterns(self) -> tuple[re.Pattern[str], ...]:
-        return _compile(self.patterns, self.id)
+        return compiled(self.patterns, self.id)
 
     @cached_property
     def _exceptions(self) -> tuple[re.Pattern[str], ...]:
-        return _compile(self.exceptions, self.id)
+        return compiled(self.exceptions, self.id)
 
     @cached_property
     def scripts(self) -> frozenset[str]:
@@ -96,7 +96,12 @@ def _rule(data: _RuleData) -> Rule:
     return Rule(data.id, data.decision, data.variant, data.language, data.why, tuple(data.any), tuple(data.unless))
 
 
-def _compile(patterns: Sequence[str], where: str) -> tuple[re.Pattern[str], ...]:
+def compiled(patterns: Sequence[str], where: str) -> tuple[re.Pattern[str], ...]:
+    """Return patterns that ignore case.
+
+    Raises:
+        GuardrailError: one is broken; names `where` it stands.
+    """
     try:
         return tuple(re.compile(pattern, re.IGNORECASE) for pattern in patterns)
     except re.error as error:
@@ -145,4 +150,4 @@ def _sensitive_topics() -> tuple[re.Pattern[str], ...]:
         patterns: list[Any] = TypeAdapter(list[str]).validate_python(read_yaml(SENSITIVE_FILE))
     except (ContentError, ValidationError) as error:
         raise GuardrailError(f"{SENSITIVE_FILE} cannot be used.", "It must be a list of patterns.") from error
-    return _compile(patterns, SENSITIVE_FILE.name)
+    return compiled(patterns, SENSITIVE_FILE.name)

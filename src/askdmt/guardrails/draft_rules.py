@@ -1,0 +1,82 @@
+"""What no drafted sentence may hold: patterns, kept as data, for amounts, schedules, suppliers, promises and so on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from askdmt.errors import ContentError, GuardrailError
+from askdmt.guardrails.particulars import in_digits
+from askdmt.guardrails.rules import compiled
+from askdmt.knowledge.lexical import stems
+from askdmt.resources import GUARDRAIL_DATA, read_yaml
+
+FILE = GUARDRAIL_DATA / "draft_rules.yaml"
+Excused = Literal["never", "verbatim", "words"]
+
+
+class _RuleData(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    why: str
+    excused: Excused
+    any: list[str]
+    unless: list[str] = []
+
+
+@dataclass(frozen=True, slots=True)
+class DraftRule:
+    """One rule; `excused` says when a passage lets a match stand."""
+
+    id: str
+    excused: Excused
+    patterns: tuple[re.Pattern[str], ...]
+    exceptions: tuple[re.Pattern[str], ...]
+
+    def forbids(self, sentence: str, passages: str) -> bool:
+        """Whether it forbids a sentence; both texts are in small letters, their numbers in digits."""
+        if any(exception.search(sentence) for exception in self.exceptions):
+            return False
+        return any(
+            not self._is_excused(found[0].strip(), passages)
+            for pattern in self.patterns
+            for found in pattern.finditer(sentence)
+        )
+
+    def _is_excused(self, match: str, passages: str) -> bool:
+        if self.excused == "words":
+            return bool(stems(match)) and set(stems(match)) <= set(stems(passages))
+        return self.excused == "verbatim" and bool(re.search(rf"(?<!\w){re.escape(match)}(?!\w)", passages))
+
+
+def forbidden(sentence: str, passages: Sequence[str]) -> tuple[str, ...]:
+    """Return the ids of the rules that forbid a normalised sentence.
+
+    Raises:
+        GuardrailError: the rules are missing or broken.
+    """
+    read, given = in_digits(sentence), in_digits("\n".join(passages))
+    return tuple(rule.id for rule in load_draft_rules() if rule.forbids(read, given))
+
+
+@cache
+def load_draft_rules(file: Path = FILE) -> tuple[DraftRule, ...]:
+    """Read the rules.
+
+    Raises:
+        GuardrailError: the file is missing or does not fit.
+    """
+    try:
+        rules = TypeAdapter(list[_RuleData]).validate_python(read_yaml(file))
+    except (ContentError, ValidationError) as error:
+        raise GuardrailError(f"{file} cannot be used.", "Restore the file.") from error
+    return tuple(
+        DraftRule(rule.id, rule.excused, compiled(rule.any, rule.id), compiled(rule.unless, rule.id)) for rule in rules
+    )
