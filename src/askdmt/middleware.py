@@ -29,7 +29,7 @@ from askdmt.wording import load_wording
 
 if TYPE_CHECKING:
     from askdmt.assistant import Assistant
-    from askdmt.guardrails.output_guard import (  # type: ignore[import-untyped, unused-ignore]
+    from askdmt.guardrails.output_guard import (
         OutputGuard,
         SentenceVerdict,
     )
