@@ -6,7 +6,7 @@ read is `<s> passage </s></s> sentence </s>`; the head sees the first token, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,14 @@ _BATCH = 8
 
 
 class CrossEncoder:
-    """A transformer over pairs with its head; `weight` is (1, 3 x width), `bias` (1,)."""
+    """A transformer over pairs with its head; `weight` is (1, 3 x width), `bias` (1,).
 
-    def __init__(self, model: Any, tokenizer: Any, weight: Any, bias: Any) -> None:
-        self.model = model
+    `states` returns a transformer's last states, shape (pairs, tokens, width), for token ids and attention mask.
+    """
+
+    def __init__(self, states: Callable[[Any, Any], Any], tokenizer: Any, weight: Any, bias: Any) -> None:
         self.weight, self.bias = weight, bias
+        self._states = states
         self._tokenizer = tokenizer
 
     @classmethod
@@ -41,6 +44,8 @@ class CrossEncoder:
             import torch
             from safetensors import safe_open
 
+            from askdmt.guardrails.packed_mpnet import PackedMPNet
+
             with safe_open(file, framework="pt") as parts:
                 layers = int(parts.metadata()["layers"])
                 weight, bias = parts.get_tensor("head.weight").float(), parts.get_tensor("head.bias").float()
@@ -51,7 +56,9 @@ class CrossEncoder:
                 f"The check of grounding {file} cannot be used.", "Restore it: make grounding."
             ) from error
         model.requires_grad_(requires_grad=False)
-        return cls(model.to(torch.bfloat16) if multiplies_bfloat16() else model, base.tokenizer, weight, bias)
+        model = model.to(torch.bfloat16) if multiplies_bfloat16() else model
+        states = PackedMPNet(model) if model.config.model_type == "mpnet" else states_of(model)
+        return cls(states, base.tokenizer, weight, bias)
 
     def scores(self, pairs: Sequence[tuple[str, str]]) -> list[float]:
         """Return for each (passage, sentence) how far it is borne out, 0 to 1."""
@@ -72,13 +79,18 @@ class CrossEncoder:
             [passage for passage, _ in pairs], [sentence for _, sentence in pairs], padding=True,
             truncation="only_first", max_length=_LONGEST, pad_to_multiple_of=_STEP, return_tensors="pt",
         )  # fmt: skip
-        hidden = self.model(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]).last_hidden_state
+        hidden = self._states(tokens["input_ids"], tokens["attention_mask"])
         inside = torch.tensor([[part == 1 for part in tokens.sequence_ids(row)] for row in range(len(pairs))])
         hidden, inside = hidden.float(), inside.unsqueeze(-1)
         mean = (hidden * inside).sum(1) / inside.sum(1).clamp(min=1)
         highest = hidden.masked_fill(~inside, -1e4).amax(1)
         pooled = [functional.layer_norm(part, part.shape[-1:]) for part in (hidden[:, 0], mean, highest)]
         return functional.linear(torch.cat(pooled, dim=1), self.weight, self.bias).squeeze(1)
+
+
+def states_of(model: Any) -> Callable[[Any, Any], Any]:
+    """Return how to get the last states of a model of transformers."""
+    return lambda ids, mask: model(input_ids=ids, attention_mask=mask).last_hidden_state
 
 
 def shortened(model: Any, layers: int) -> Any:

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch.nn import functional
 
 from askdmt.encoder import Encoder
-from askdmt.guardrails.cross_encoder import FILE, CrossEncoder, shortened
+from askdmt.guardrails.cross_encoder import FILE, CrossEncoder, shortened, states_of
 from askdmt.guardrails.finetuning import RANK, SCALE, adapter_of, with_adapter
 from askdmt.guardrails.pairs import Pair, load_pairs
 
@@ -52,7 +52,7 @@ def train(pairs: Sequence[Pair], base: Any, seed: int) -> dict[str, Any]:
     model = with_adapter(shortened(base[0].model, LAYERS))
     head = torch.nn.Linear(3 * model.config.hidden_size, 1)
     torch.nn.init.zeros_(head.weight)
-    judge = CrossEncoder(model, base.tokenizer, head.weight, head.bias)
+    judge = CrossEncoder(states_of(model), base.tokenizer, head.weight, head.bias)
     batches = [batch for _ in range(EPOCHS) for batch in _batches(pairs, chance)]
     adapter = [weight for weight in model.parameters() if weight.requires_grad]
     optimiser = torch.optim.AdamW(
