@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+SUITES := published output_guard
 
 .PHONY: help install serve clinic test lint format check train grounding eval load bench adversary audit clean
 
@@ -46,8 +47,8 @@ train: install  ## Train the guard's classifier from its exemplars
 grounding: install  ## Train the output guard's check of grounding from its pairs
 	$(BIN)/python -m askdmt.guardrails.grounding_training
 
-eval: install  ## Measure on every published suite, and write evals/results/latest/
-	$(BIN)/askdmt eval --suite published --suite output_guard --out evals/results/latest --floors evals/floors.json \
+eval: install  ## Measure on every published suite, and write evals/results/latest/; SUITES="dialogs pairs"
+	$(BIN)/askdmt eval $(SUITES:%=--suite %) --out evals/results/latest --floors evals/floors.json \
 	  --baseline evals/results/baseline.json --compare evals/results/baseline.json
 
 load: install  ## Let up to 64 visitors at once ask a server on this machine, and write evals/load/results/

@@ -48,7 +48,7 @@ _REPLY_WORDS = ("reviewed", "draft", "show", "source")
 _SUPPORT_WORDS = ("heading", "call", "text", "chat", "hours", "alternative")
 _PROBLEMS = ("rate_limited", "starting", "busy", "timeout", "error")
 _SITE = "const SITE = {};"
-_READING = ("GET", "HEAD")
+_READING = ["GET", "HEAD"]
 
 
 def embed_router(settings: Settings, desk: HelpDesk, source: AssistantSource) -> APIRouter:
