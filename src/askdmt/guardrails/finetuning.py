@@ -168,7 +168,7 @@ def write_adapter(model: Any, target: Path) -> None:
 
 def adapter_of(model: Any) -> dict[str, Any]:
     """Return the adapter's matrices, named by the module they belong to."""
-    tensors = {}
+    tensors: dict[str, Any] = {}
     for name, module in model.named_modules():
         if isinstance(module, LowRank):
             tensors |= {f"{name}.a": module.a.detach(), f"{name}.b": module.b.detach()}
