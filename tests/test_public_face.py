@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 
 def test_the_public_names_are_these() -> None:
     assert askdmt.__all__ == ["Assistant", "Decision", "Reply"]
-    assert guardrails.__all__ == ["InputGuard", "Verdict"]
+    assert guardrails.__all__ == ["InputGuard", "OutputGuard", "SentenceVerdict", "Verdict"]
 
 
 @pytest.mark.parametrize("module", [askdmt, guardrails])
