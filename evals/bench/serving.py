@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from askdmt.wording import load_wording
 from bench.figures import Figure, Part, Spread
 from bench.processes import environment, side
 from bench.questions import mixed
@@ -48,16 +49,19 @@ def measure(requests: int, rounds: int) -> Part:
     """Let the server and the encoder alone take the same texts, in turn."""
     questions = mixed(requests)
     texts = encoded_texts(questions)
-    rates, waits, alone = [], [], []
+    rates: list[float] = []
+    waits: list[float] = []
+    alone: list[float] = []
     with served(CORES) as (address, _), side("batch_encoder", CORES) as encoder:
         asyncio.run(_ask_all(address, questions[:CLIENTS]))
         for _ in range(rounds):
             started = time.perf_counter()
-            waits += asyncio.run(_ask_all(address, questions))
-            rates.append(len(questions) / (time.perf_counter() - started))
+            answered = asyncio.run(_ask_all(address, questions))
+            rates.append(len(answered) / (time.perf_counter() - started))
+            waits += answered
             spent = sum(encoder.measure(batch).clock for batch in _batches(texts)) / 1000
             alone.append(len(questions) / spent)
-    ordered = sorted(waits)
+    ordered = sorted(waits) or [float("nan")]
     p50, p99 = (ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.99))
     return Part(
         [
@@ -66,7 +70,7 @@ def measure(requests: int, rounds: int) -> Part:
             Figure("slowest wait in a hundred", "s", Spread.of([p99]), "≤ 10", "the median wait", Spread.of([p50])),
         ],
         {"waits.svg": {"waits": [(ordered[int(s / 20 * (len(ordered) - 1))], s / 20) for s in range(21)]}},
-        {"questions": len(questions), "texts": len(texts)},
+        {"questions": len(questions), "texts": len(texts), "timed_out": rounds * len(questions) - len(waits)},
     )  # fmt: skip
 
 
@@ -86,16 +90,17 @@ def _batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 async def _ask_all(address: str, questions: Sequence[str]) -> list[float]:
-    """Ask every question once, by all clients; return each wait in seconds."""
-    numbers, waits = count(), [0.0] * len(questions)
+    """Ask every question once, by all clients; return the wait for each real reply in seconds."""
+    numbers, waits, timeout = count(), [], load_wording().replies.timeout
 
     async def client() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(address).port)
         while (number := next(numbers)) < len(questions):
             started = time.perf_counter()
             writer.write(_request(questions[number]))
-            await _answer(reader)
-            waits[number] = time.perf_counter() - started
+            reply = json.loads(await _answer(reader))
+            if reply["body"] != timeout:
+                waits.append(time.perf_counter() - started)
         writer.close()
 
     await asyncio.gather(*(client() for _ in range(min(CLIENTS, len(questions)))))
