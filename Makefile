@@ -47,7 +47,7 @@ train: install  ## Train the guard's classifier from its exemplars
 grounding: install  ## Train the output guard's check of grounding from its pairs
 	$(BIN)/python -m askdmt.guardrails.grounding_training
 
-eval: install  ## Measure on every published suite, and write evals/results/latest/; SUITES="dialogs pairs"
+eval: install  ## Measure on every published suite, and write evals/results/latest/; SUITES="guard dialogs"
 	$(BIN)/askdmt eval $(SUITES:%=--suite %) --out evals/results/latest --floors evals/floors.json \
 	  --baseline evals/results/baseline.json --compare evals/results/baseline.json
 
