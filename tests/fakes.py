@@ -6,7 +6,6 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,9 @@ from askdmt.decisions import Decision
 from askdmt.encoder import Encoder, Vectors
 from askdmt.guardrails.classifier import Judgement
 from askdmt.guardrails.exemplars import Exemplar
+from askdmt.guardrails.grounding import GroundingVerdict
 from askdmt.guardrails.input_guard import InputGuard
+from askdmt.guardrails.output_guard import SentenceVerdict
 from askdmt.knowledge.index import open_index
 from askdmt.knowledge.lexical import stems
 from askdmt.knowledge.search import Search
@@ -123,46 +124,24 @@ class ScriptedModel(BaseChatModel):
         yield ChatGenerationChunk(message=end)
 
 
-@dataclass(frozen=True, slots=True)
-class FakeGrounding:
-    """What a checked sentence leans on."""
-
-    supported: bool
-    score: float
-    reasons: tuple[str, ...]
-    span: str
-    passage: int
-
-
-@dataclass(frozen=True, slots=True)
-class FakeVerdict:
-    """What is thought of one sentence of a draft."""
-
-    shown: bool
-    text: str
-    reasons: tuple[str, ...]
-    cited: tuple[int, ...]
-    grounding: FakeGrounding | None
-
-
 class FakeOutputGuard:
     """Lets a sentence pass if one of the passages has it word for word; keeps what it was asked."""
 
     def __init__(self) -> None:
         self.checked: list[str] = []
 
-    def check(self, sentence: str, passages: Sequence[str], links: Collection[str] = ()) -> FakeVerdict:  # noqa: ARG002
+    def check(self, sentence: str, passages: Sequence[str], links: Collection[str] = ()) -> SentenceVerdict:  # noqa: ARG002
         self.checked.append(sentence)
         cited = tuple(int(n) for n in re.findall(r"\[(\d+)\]", sentence))
         plain = re.sub(r"\s*\[\d+\]", "", sentence).strip()
         place = next((n for n, passage in enumerate(passages) if plain in passage), -1)
         if place < 0:
-            return FakeVerdict(False, "", ("claim",), cited, FakeGrounding(False, 0.1, ("claim",), "", -1))
-        return FakeVerdict(True, sentence.strip(), (), cited, FakeGrounding(True, 0.9, (), plain, place))
+            return SentenceVerdict(False, "", ("claim",), cited, GroundingVerdict(False, 0.1, ("claim",), "", -1))
+        return SentenceVerdict(True, sentence.strip(), (), cited, GroundingVerdict(True, 0.9, (), plain, place))
 
     def check_stream(
         self, tokens: Iterable[str], passages: Sequence[str], links: Collection[str] = ()
-    ) -> Iterator[FakeVerdict]:
+    ) -> Iterator[SentenceVerdict]:
         begun = ""
         for token in tokens:
             begun += token

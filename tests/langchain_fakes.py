@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from askdmt.decisions import Decision
 from askdmt.guardrails.classifier import Judgement
+from askdmt.guardrails.grounding import GroundingVerdict
+from askdmt.guardrails.output_guard import SentenceVerdict
 from askdmt.sentences import split_sentences
 from fakes import ScriptedClassifier
 
@@ -30,26 +29,18 @@ class DosingClassifier(ScriptedClassifier):
         return [no if asked else yes for asked, no, yes in zip(asks, refused, usual, strict=True)]
 
 
-@dataclass(frozen=True, slots=True)
-class FakeVerdict:
-    shown: bool
-    text: str
-    reasons: tuple[str, ...]
-    cited: tuple[int, ...]
-    grounding: Any
-
-
 class WordForWordGuard:
     """Shows a sentence that stands in a passage as it is."""
 
-    def check(self, sentence: str, passages: Sequence[str], links: Collection[str] = ()) -> FakeVerdict:  # noqa: ARG002
+    def check(self, sentence: str, passages: Sequence[str], links: Collection[str] = ()) -> SentenceVerdict:  # noqa: ARG002
         place = next((place for place, passage in enumerate(passages) if sentence in passage), -1)
-        grounding = SimpleNamespace(passage=place)
-        return FakeVerdict(place >= 0, sentence if place >= 0 else "", () if place >= 0 else ("claim",), (), grounding)
+        reasons = () if place >= 0 else ("claim",)
+        grounding = GroundingVerdict(place >= 0, float(place >= 0), reasons, sentence if place >= 0 else "", place)
+        return SentenceVerdict(place >= 0, sentence if place >= 0 else "", reasons, (), grounding)
 
     def check_stream(
         self, tokens: Iterable[str], passages: Sequence[str], links: Collection[str] = ()
-    ) -> Iterator[FakeVerdict]:
+    ) -> Iterator[SentenceVerdict]:
         begun = ""
         for token in tokens:
             *whole, begun = split_sentences(begun + token) or [""]
@@ -60,7 +51,7 @@ class WordForWordGuard:
 
     async def acheck_stream(
         self, tokens: AsyncIterable[str], passages: Sequence[str], links: Collection[str] = ()
-    ) -> AsyncIterator[FakeVerdict]:
+    ) -> AsyncIterator[SentenceVerdict]:
         begun = ""
         async for token in tokens:
             *whole, begun = split_sentences(begun + token) or [""]

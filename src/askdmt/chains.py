@@ -34,10 +34,7 @@ from askdmt.reply import Reply
 if TYPE_CHECKING:
     from askdmt.assistant import Assistant
     from askdmt.guardrails.input_guard import Verdict
-    from askdmt.guardrails.output_guard import (
-        OutputGuard,
-        SentenceVerdict,
-    )
+    from askdmt.guardrails.output_guard import OutputGuard, SentenceVerdict
     from askdmt.middleware import GuardMiddleware
 
 __all__ = ["AssistantRunnable", "Checked", "GuardMiddleware", "InputGuardRunnable", "OutputGuardRunnable"]

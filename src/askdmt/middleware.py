@@ -29,10 +29,7 @@ from askdmt.wording import load_wording
 
 if TYPE_CHECKING:
     from askdmt.assistant import Assistant
-    from askdmt.guardrails.output_guard import (
-        OutputGuard,
-        SentenceVerdict,
-    )
+    from askdmt.guardrails.output_guard import OutputGuard, SentenceVerdict
     from askdmt.knowledge.sections import Knowledge
 
 _MARK = re.compile(r"\s*\[\d+(?:\s*[,;]\s*\d+)*\]")

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import yaml
 
 from askdmt.decisions import Decision
 from askdmt.errors import InputError
+
+T = TypeVar("T")
 
 SUITES = Path("evals") / "suites.yaml"
 FILLED_IN = "30"  # stands in for {n}, which the files have where a person would write a number
@@ -47,21 +50,29 @@ def load_items(dataset: Path) -> list[Item]:
     Raises:
         InputError: it cannot be read, or a line does not fit; names the line.
     """
+    return load_lines(dataset, _item)
+
+
+def load_lines(dataset: Path, build: Callable[[Any, int], T]) -> list[T]:
+    """Build something of every line of a JSONL file, given the line's object and number.
+
+    Raises:
+        InputError: it cannot be read, or a line does not fit; names the line.
+    """
     try:
         lines = dataset.read_text(encoding="utf-8").rstrip("\n").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"Cannot read {dataset}.", "Give a JSONL file.") from error
-    items = []
+    built = []
     for number, line in enumerate(lines, start=1):
         try:
-            items.append(_item(line, number))
+            built.append(build(json.loads(line), number))
         except (ValueError, KeyError, TypeError, AttributeError, re.error) as error:
             raise InputError(f"{dataset}, line {number}: {error}.", "Correct the line.") from None
-    return items
+    return built
 
 
-def _item(line: str, number: int) -> Item:
-    raw = json.loads(line)
+def _item(raw: Any, number: int) -> Item:
     accept = frozenset(map(Decision, raw["accept"] if "accept" in raw else [raw["label"]]))
     facts = tuple((group,) if isinstance(group, str) else tuple(group) for group in raw.get("facts", []))
     for pattern in (pattern for group in facts for pattern in group):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from askdmt.errors import InputError
-from askdmt.evaluation.datasets import FILLED_IN, digest
+from askdmt.evaluation.datasets import FILLED_IN, digest, load_lines
 from askdmt.evaluation.metrics import Share
+from askdmt.evaluation.printing import print_figures
 from askdmt.guardrails.pairs import load_pairs
 from askdmt.knowledge.sections import load_knowledge
 from askdmt.progress import bar
@@ -172,40 +171,22 @@ def load_drafts(dataset: Path) -> list[Draft]:
         InputError: it cannot be read, or a line does not fit; names the line.
     """
     passages = load_knowledge(content_folder("knowledge")).passages
-    drafts = []
-    try:
-        lines = dataset.read_text(encoding="utf-8").rstrip("\n").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"Cannot read {dataset}.", "Give a JSONL file.") from error
-    for number, line in enumerate(lines, start=1):
-        try:
-            raw = json.loads(line)
-            drafts.append(
-                Draft(
-                    raw["id"],
-                    tuple(passages[key].text for key in raw["passage_ids"]),
-                    _filled(raw["draft"]) * int(raw.get("repeat", 1)),
-                    raw["kind"],
-                    tuple(map(_filled, raw["bad"])),
-                )
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{dataset}, line {number}: {error}.", "Correct the line.") from None
-    return drafts
+
+    def draft(raw: Any, _: int) -> Draft:
+        return Draft(
+            raw["id"],
+            tuple(passages[key].text for key in raw["passage_ids"]),
+            _filled(raw["draft"]) * int(raw.get("repeat", 1)),
+            raw["kind"],
+            tuple(map(_filled, raw["bad"])),
+        )
+
+    return load_lines(dataset, draft)
 
 
 def print_guard_result(result: GuardResult) -> None:
     """Print a result for people."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    table = Table(title=result.dataset, title_justify="left", show_edge=False)
-    table.add_column("figure")
-    table.add_column("share")
-    for name, share in result.figures.items():
-        table.add_row(name, str(share))
-    console.print(table)
+    console = print_figures(result.dataset, result.figures)
     for row in result.misses[:20]:
         did = "withheld" if row.is_good else "shown"
         console.print(f"  {row.id}: wrongly {did} {', '.join(row.reasons)}", highlight=False)

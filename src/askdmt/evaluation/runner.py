@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import askdmt
 from askdmt.evaluation.datasets import Item, digest, load_items
 from askdmt.evaluation.metrics import Row, Share, figures, has_facts
+from askdmt.evaluation.printing import print_figures
 from askdmt.progress import bar
 from askdmt.reply import Reply
 
@@ -131,16 +132,7 @@ def as_run(results: Sequence[Result | GuardResult], target: str) -> dict[str, An
 
 def print_result(result: Result) -> None:
     """Print a result for people."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    table = Table(title=result.dataset, title_justify="left", show_edge=False)
-    table.add_column("figure")
-    table.add_column("share")
-    for name, share in result.figures.items():
-        table.add_row(name, str(share))
-    console.print(table)
+    console = print_figures(result.dataset, result.figures)
     for label, rows in (("failed", result.failed), ("unscored", result.unscored)):
         if rows:
             console.print(f"  {len(rows)} {label}, counted apart")

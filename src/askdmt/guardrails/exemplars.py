@@ -5,14 +5,15 @@ A conversation has `turns`, one visitor's messages, instead of `text`; its last 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from askdmt.decisions import Decision
 from askdmt.errors import GuardrailError
-from askdmt.resources import GUARDRAIL_DATA, read_text
+from askdmt.guardrails.records import load_records
+from askdmt.resources import GUARDRAIL_DATA
 
 FOLDER = GUARDRAIL_DATA / "exemplars"
 SEPARATOR = " [SEP] "  # stands between a visitor's messages; the encoder knows it as the end of a piece of text
@@ -52,24 +53,18 @@ def load_exemplars(folder: Path = FOLDER) -> list[Exemplar]:
     Raises:
         GuardrailError: there are none, or a line does not fit; names file and line.
     """
-    paths = [folder] if folder.is_file() else sorted(folder.glob("*.jsonl"))
-    exemplars = [exemplar for path in paths for exemplar in _read(path)]
+    exemplars = load_records(folder, _exemplar)
     if not exemplars:
         raise GuardrailError(f"There are no exemplars in {folder}.", "Reinstall askdmt.")
     return exemplars
 
 
-def _read(path: Path) -> Iterator[Exemplar]:
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        try:
-            raw = json.loads(line)
-            yield Exemplar(
-                raw["id"],
-                joined(raw["turns"]) if "turns" in raw else raw["text"],
-                Decision(raw["label"]),
-                raw["family"],
-                raw.get("note", ""),
-                tuple(raw.get("passages", ())),
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise GuardrailError(f"{path}, line {number}: {error}.", "Correct the line.") from None
+def _exemplar(raw: Any) -> Exemplar:
+    return Exemplar(
+        raw["id"],
+        joined(raw["turns"]) if "turns" in raw else raw["text"],
+        Decision(raw["label"]),
+        raw["family"],
+        raw.get("note", ""),
+        tuple(raw.get("passages", ())),
+    )

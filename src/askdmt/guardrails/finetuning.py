@@ -11,7 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from rich.console import Console
@@ -39,6 +39,8 @@ _STEP = 16  # tokens that lengths are rounded up to: oneDNN makes its kernels an
 _WARM_UP = 0.06  # share of the steps
 _REPORT_EVERY = 50  # steps
 ADAPTED = ("q", "k", "v", "o", "dense")  # the layers of MPNet that get an adapter
+
+B = TypeVar("B")
 
 Augment = Callable[[Exemplar, int], str]  # exemplar and epoch -> the text to learn from
 
@@ -69,27 +71,43 @@ def finetune(
     model, tokenizer = with_adapter(encoder[0].model), encoder.tokenizer
     head = torch.nn.Linear(model.config.hidden_size, len(LABELS))
     batches = [batch for epoch in range(EPOCHS) for batch in _batches(exemplars, epoch, augment, chance)]
-    optimiser, schedule = _optimiser(model, head, len(batches))
     weights = _class_weights(exemplars)
-    learnt = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-    console = Console()
-    losses: list[float] = []
-    for step, (texts, labels) in enumerate(track(batches, description="Fine-tuning")):
-        optimiser.zero_grad()
+
+    def learn(step: int, batch: tuple[list[str], list[int]]) -> float:
+        texts, labels = batch
         logits = head(_embed(model, tokenizer, texts) * HEAD_SCALE)
         loss = functional.cross_entropy(logits, torch.tensor(labels), weight=weights, label_smoothing=LABEL_SMOOTHING)
         loss.backward()
         if step % PAIRS_EVERY == 0:  # by itself: the memory of both losses together is slow to come by
             (PAIR_WEIGHT * _ranking_loss(model, tokenizer, chance.sample(pairs, PAIR_BATCH))).backward()
-        torch.nn.utils.clip_grad_norm_(learnt, 1.0)
+        return float(loss.item())
+
+    take_steps(batches, learn, model, head, rates=(ADAPTER_RATE, HEAD_RATE), description="Fine-tuning")
+    write_adapter(model, target)
+
+
+def take_steps(
+    batches: Sequence[B], learn: Callable[[int, B], float], model: Any, head: Any, *,
+    rates: tuple[float, float], description: str,
+) -> None:  # fmt: skip
+    """Take a step for each batch, at learning rates for the adapter and for the head, and report the mean loss.
+
+    `learn` is given the step's number and its batch, adds up the gradients and returns the loss.
+    """
+    adapter = [weight for weight in model.parameters() if weight.requires_grad]
+    optimiser, schedule = _optimiser(adapter, list(head.parameters()), rates, len(batches))
+    console = Console()
+    losses: list[float] = []
+    for step, batch in enumerate(track(batches, description=description)):
+        optimiser.zero_grad()
+        losses.append(learn(step, batch))
+        torch.nn.utils.clip_grad_norm_([*adapter, *head.parameters()], 1.0)
         optimiser.step()
         schedule.step()
-        losses.append(loss.item())
         if len(losses) == _REPORT_EVERY or step == len(batches) - 1:
             console.print(f"step {step + 1} of {len(batches)}: mean loss {sum(losses) / len(losses):.3f}")
             console.file.flush()
             losses.clear()
-    write_adapter(model, target)
 
 
 def with_adapter(model: Any) -> Any:
@@ -123,14 +141,9 @@ def _batches(
     return batches
 
 
-def _optimiser(model: Any, head: Any, steps: int) -> tuple[Any, Any]:
-    optimiser = torch.optim.AdamW(
-        [
-            {"params": [weight for weight in model.parameters() if weight.requires_grad], "lr": ADAPTER_RATE},
-            {"params": list(head.parameters()), "lr": HEAD_RATE},
-        ],
-        weight_decay=0.01,
-    )
+def _optimiser(adapter: list[Any], head: list[Any], rates: tuple[float, float], steps: int) -> tuple[Any, Any]:
+    groups = [{"params": weights, "lr": rate} for weights, rate in zip((adapter, head), rates, strict=True)]
+    optimiser = torch.optim.AdamW(groups, weight_decay=0.01)
     warm_up = max(1, int(_WARM_UP * steps))
     return optimiser, torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min((step + 1) / warm_up, max(0.02, 1 - step / steps))

@@ -13,13 +13,12 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import track
 from safetensors.torch import save_file
 from torch.nn import functional
 
 from askdmt.encoder import Encoder
 from askdmt.guardrails.cross_encoder import FILE, CrossEncoder, shortened, states_of
-from askdmt.guardrails.finetuning import RANK, SCALE, adapter_of, with_adapter
+from askdmt.guardrails.finetuning import RANK, SCALE, adapter_of, take_steps, with_adapter
 from askdmt.guardrails.pairs import Pair, load_pairs
 
 SEEDS = (7, 11)
@@ -29,9 +28,7 @@ BATCH = 24
 ADAPTER_RATE, HEAD_RATE = 6e-4, 2e-3  # learning rates
 LABEL_SMOOTHING = 0.05
 RANKING_WEIGHT = 0.5
-_WARM_UP = 0.06  # share of the steps
 _TOGETHER = 64  # passages among which those of about one length are put together
-_REPORT_EVERY = 50  # steps
 
 
 def main() -> None:
@@ -54,29 +51,13 @@ def train(pairs: Sequence[Pair], base: Any, seed: int) -> dict[str, Any]:
     torch.nn.init.zeros_(head.weight)
     judge = CrossEncoder(states_of(model), base.tokenizer, head.weight, head.bias)
     batches = [batch for _ in range(EPOCHS) for batch in _batches(pairs, chance)]
-    adapter = [weight for weight in model.parameters() if weight.requires_grad]
-    optimiser = torch.optim.AdamW(
-        [{"params": adapter, "lr": ADAPTER_RATE}, {"params": list(head.parameters()), "lr": HEAD_RATE}],
-        weight_decay=0.01,
-    )
-    warm_up = max(1, int(_WARM_UP * len(batches)))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min((step + 1) / warm_up, max(0.02, 1 - step / len(batches)))
-    )
-    console = Console()
-    losses: list[float] = []
-    for step, batch in enumerate(track(batches, description=f"Training, seed {seed}")):
-        optimiser.zero_grad()
+
+    def learn(_: int, batch: list[Pair]) -> float:
         loss = _loss(judge, batch)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_([*adapter, *head.parameters()], 1.0)
-        optimiser.step()
-        schedule.step()
-        losses.append(loss.item())
-        if len(losses) == _REPORT_EVERY or step == len(batches) - 1:
-            console.print(f"step {step + 1} of {len(batches)}: mean loss {sum(losses) / len(losses):.3f}")
-            console.file.flush()
-            losses.clear()
+        return float(loss.item())
+
+    take_steps(batches, learn, model, head, rates=(ADAPTER_RATE, HEAD_RATE), description=f"Training, seed {seed}")
     return adapter_of(model) | {f"head.{name}": weight.detach() for name, weight in head.named_parameters()}
 
 
