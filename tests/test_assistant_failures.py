@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -63,6 +64,11 @@ def break_encoder(quick: Assistant, patch: pytest.MonkeyPatch, error: Exception)
     patch.setattr(quick.encoder, "encode", failing(error))
 
 
+def break_passes(quick: Assistant, patch: pytest.MonkeyPatch, error: Exception) -> None:
+    patch.setattr(quick._passes._runners, "submit", failing(error))
+    patch.setattr(quick.encoder, "encode", failing(error))  # a batch has no shared passes
+
+
 def break_rules(_: Assistant, patch: pytest.MonkeyPatch, error: Exception) -> None:
     patch.setattr(input_guard, "matching_rules", failing(error))
 
@@ -92,7 +98,7 @@ def break_language(_: Assistant, patch: pytest.MonkeyPatch, error: Exception) ->
 
 
 STAGES: list[Break] = [
-    break_normalising, break_reading, break_encoder, break_rules, break_classifier, break_guard, break_search,
+    break_normalising, break_reading, break_encoder, break_passes, break_rules, break_classifier, break_guard, break_search,
     break_composing, break_help_topics, break_language,
 ]  # fmt: skip
 
@@ -106,6 +112,7 @@ def test_a_stage_that_raises_gives_the_safe_reply(
     assert is_safe(quick.reply(QUESTION))
     assert is_safe(quick.reply([{"role": "user", "content": QUESTION}], region="gb"), "gb")
     assert all(is_safe(reply, "gb") for reply in quick.reply_many([QUESTION, QUESTION], region="gb"))
+    assert is_safe(asyncio.run(quick.areply(QUESTION)))
     *sentences, reply = quick.stream(QUESTION)
     assert isinstance(reply, Reply)
     assert is_safe(reply)

@@ -40,7 +40,7 @@ def held() -> HeldEncoder:
 
 @pytest.fixture
 def threads() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(64) as pool:
+    with ThreadPoolExecutor(2 * MOST_TEXTS) as pool:
         yield pool
 
 
@@ -60,8 +60,8 @@ class Visitors:
             return submit(run)
 
         def work() -> Vectors:
-            with self._passes.joining() as encode:
-                return encode(texts)
+            with self._passes.joining() as ask:
+                return ask(texts).result(LONG)
 
         self._passes._runners.submit = noting  # type: ignore[assignment, method-assign]
         asked = self._threads.submit(work)
@@ -95,9 +95,9 @@ def test_a_request_that_is_alone_waits_for_nobody(held: HeldEncoder, threads: Th
 def test_a_pass_waits_for_a_request_that_is_on_its_way(held: HeldEncoder, threads: ThreadPoolExecutor) -> None:
     passes = SharedPasses(held.encode, at_once=1, deadline=LONG)
     held.released.release()
-    with passes.joining() as encode:
+    with passes.joining() as ask:
         first = Visitors(passes, threads).ask("one")
-        assert encode(["three"]).tolist() == [[5]]
+        assert ask(["three"]).result(LONG).tolist() == [[5]]
     assert first.result(LONG).tolist() == [[3]]
     assert held.passes == [["one", "three"]]
 
@@ -159,8 +159,8 @@ def test_a_pass_that_fails_fails_for_those_that_shared_it_only(held: HeldEncoder
 
 def test_a_pass_that_gives_no_vectors_leaves_nobody_waiting() -> None:
     passes = SharedPasses(lambda _: None, at_once=1)  # type: ignore[arg-type, return-value]
-    with passes.joining() as encode, pytest.raises(TypeError):
-        encode(["one"])
+    with passes.joining() as ask, pytest.raises(TypeError):
+        ask(["one"]).result(LONG)
 
 
 def test_two_visitors_questions_are_encoded_in_one_pass(

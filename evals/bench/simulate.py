@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-_MOST_TEXTS = 32
+
 _SHAPE = 4.0  # of the gamma distribution of service times: a standard deviation of half the mean
 
 

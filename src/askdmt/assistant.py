@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,7 +32,7 @@ from askdmt.guardrails.rules import touches_sensitive_topic
 from askdmt.knowledge.index import Progress, open_index
 from askdmt.knowledge.search import NOTHING_FOUND, Findings, Search, fused
 from askdmt.knowledge.sections import SUPPORT_FILE, Knowledge, load_knowledge
-from askdmt.passes import Encode, SharedPasses
+from askdmt.passes import SharedPasses
 from askdmt.reply import Reply, SupportLine
 from askdmt.resources import content_folder
 from askdmt.sentences import pieces
@@ -56,7 +57,7 @@ _SMALL_RISK = 0.15  # sum of the risks' scores below which that may happen
 _LOOKED_UP = (Decision.PERSONAL_ADVICE, Decision.OUT_OF_SCOPE, Decision.ANSWER)
 _FOLLOW_UP_DEPTH = 30  # passages of each of a follow-up's two searches
 _EARLIER_READ = 4  # earlier messages that are judged for danger, so that support stays in view
-_WORKERS = 32  # replies at the same time; most of them wait for a pass of the encoder, or for a model
+_WAITING_WORKERS = 32  # where replies wait for a model or for Chroma's server; elsewhere, more than cores only contend
 _DRAFTED = (Decision.ANSWER, Decision.PERSONAL_ADVICE)  # what the guard must have said before a model may be asked
 _STRICTER = DANGER | REFUSALS | {Decision.PERSONAL_ADVICE}  # what a rewritten question may turn a decision into
 _SHARE_FOR_DRAFTS = 0.8  # of the time of a reply; the rest is for the extractive answer
@@ -92,12 +93,12 @@ class Turn:
         finally:
             self.milliseconds[name] = (time.perf_counter() - started) * 1000
 
-    @property
+    @cached_property
     def texts(self) -> tuple[str, ...]:
         """What one encoder pass turns into `vectors`: the guard's texts, the search's, and earlier messages."""
         return (*self.reading.texts, self.question, *self.earlier)
 
-    @property
+    @cached_property
     def question(self) -> str:
         """What is looked up: the message, with what came before it where it leans on that."""
         return self.conversation.standalone() if self.conversation.leans_on_before else self.reading.message.text
@@ -118,7 +119,8 @@ class Assistant:
         self.support = support
         self.drafter = drafter
         self._passes = SharedPasses(lambda texts: self.encoder.encode(texts), cores())
-        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="askdmt")
+        waits = drafter is not None or bool(settings.chroma_url)
+        self._workers = ThreadPoolExecutor(_WAITING_WORKERS if waits else cores() + 1, thread_name_prefix="askdmt")
 
     @classmethod
     def load(
@@ -169,8 +171,20 @@ class Assistant:
         """
         conversation, region = self._accept(said, region)
         shown = Shown(show)
-        work = self._workers.submit(self._answer, conversation, region, trace, shown)
+        work = self._begin(conversation, region, trace, shown)
         return self._wait(work, self.settings.reply_seconds, region, trace, shown)
+
+    async def areply(
+        self, said: Said, *, region: str | None = None, trace: bool = False, show: Callable[[str], None] | None = None
+    ) -> Reply:
+        """Do what `reply` does, without a thread that waits; `show` is called in another thread."""
+        import asyncio  # costs a process that only asks once some time
+
+        conversation, region = self._accept(said, region)
+        shown = Shown(show)
+        work = self._begin(conversation, region, trace, shown)
+        await asyncio.wait([asyncio.wrap_future(work)], timeout=self.settings.reply_seconds)
+        return self._wait(work, 0.0, region, trace, shown)
 
     def reply_many(
         self, many: Sequence[Said], *, region: str | None = None, trace: bool = False,
@@ -192,7 +206,7 @@ class Assistant:
         heard = Heard()
         shown = Shown(heard.say)
         try:
-            work = self._workers.submit(self._answer, conversation, region, trace, shown)
+            work = self._begin(conversation, region, trace, shown)
             work.add_done_callback(lambda _: heard.end())
             yield from heard.until(until)
             reply = self._wait(work, until - time.monotonic(), region, trace, shown)
@@ -231,21 +245,41 @@ class Assistant:
             return work.result(timeout=max(0.0, seconds))
         except TimeoutError:
             log.error("reply took longer than %s s", self.settings.reply_seconds)
-            shown.close()
-            return self.safe_reply("timeout", region, {"failed": "timeout"} if trace else None, shown)
+            reason = failed = "timeout"
+        except Exception as error:
+            log.error("answering failed: %s", type(error).__name__)
+            reason, failed = "unsure", "workers"
+        shown.close()
+        return self.safe_reply(reason, region, {"failed": failed} if trace else None, shown)
 
-    def _answer(self, conversation: Conversation, region: str, trace: bool, shown: Shown) -> Reply:
-        with self._passes.joining() as encode:
-            turn = self._read_safely(conversation, region)
-            self._encode_safely([turn] if turn else [], encode)
-        if turn:
-            turn.shown = shown
-        return self._finish_safely(turn, region, trace)
+    def _begin(self, conversation: Conversation, region: str, trace: bool, shown: Shown) -> Future[Reply]:
+        """Begin to answer: one worker reads, another finishes, and none waits for the encoder between."""
+        replied: Future[Reply] = Future()
+
+        def read() -> None:
+            with _failing(replied), self._passes.joining() as ask:
+                turn = self._read_safely(conversation, region)
+                if turn is None:
+                    replied.set_result(self._finish_safely(None, region, trace))
+                    return
+                turn.shown = shown
+                started = time.perf_counter()
+                vectors = ask(_different_texts([turn]))
+                vectors.add_done_callback(lambda _: self._workers.submit(finish, turn, vectors, started))
+
+        def finish(turn: Turn, vectors: Future[Vectors], started: float) -> None:
+            with _failing(replied):
+                self._take_safely([turn], vectors.result, started)
+                replied.set_result(self._finish_safely(turn, region, trace))
+
+        self._workers.submit(read)
+        return replied
 
     def _begin_many(self, many: Sequence[Said], region: str | None) -> list[tuple[Turn | None, str]]:
         accepted = [self._accept(said, region) for said in many]
         begun = [(self._read_safely(conversation, where), where) for conversation, where in accepted]
-        self._encode_safely([turn for turn, _ in begun if turn], self.encoder.encode)
+        turns, started = [turn for turn, _ in begun if turn], time.perf_counter()
+        self._take_safely(turns, lambda: self.encoder.encode(_different_texts(turns)), started)
         return begun
 
     def _read_safely(self, conversation: Conversation, region: str) -> Turn | None:
@@ -255,9 +289,15 @@ class Assistant:
             log.error("reading failed: %s", type(error).__name__)  # the type only: a message may quote the visitor
             return None
 
-    def _encode_safely(self, turns: Sequence[Turn], encode: Encode) -> None:
+    def _take_safely(self, turns: Sequence[Turn], encoded: Callable[[], Vectors], started: float) -> None:
+        """Give each turn the vectors of its texts, out of one for each different text of all turns."""
         try:
-            self._encode(turns, encode)
+            vectors = encoded()
+            rows = {text: row for row, text in enumerate(_different_texts(turns))}
+            spent = (time.perf_counter() - started) * 1000 / max(len(turns), 1)
+            for turn in turns:
+                turn.vectors = vectors[[rows[text] for text in turn.texts]]
+                turn.milliseconds["encode"] = spent
         except Exception as error:
             log.error("encoding failed: %s", type(error).__name__)
             for turn in turns:
@@ -286,17 +326,6 @@ class Assistant:
         turn = Turn(Conversation(reading.message.text, before), region, reading, before[-_EARLIER_READ:], too_long)
         turn.milliseconds["read"] = (time.perf_counter() - started) * 1000
         return turn
-
-    def _encode(self, turns: Sequence[Turn], encode: Encode) -> None:
-        """Turn all texts of all turns into vectors, each different text once."""
-        started = time.perf_counter()
-        texts = list(dict.fromkeys(text for turn in turns for text in turn.texts))
-        rows = {text: row for row, text in enumerate(texts)}
-        vectors = encode(texts)
-        spent = (time.perf_counter() - started) * 1000 / max(len(turns), 1)
-        for turn in turns:
-            turn.vectors = vectors[[rows[text] for text in turn.texts]]
-            turn.milliseconds["encode"] = spent
 
     def _finish(self, turn: Turn, trace: bool) -> Reply:
         if not turn.reading.message.text:
@@ -540,6 +569,19 @@ def _load_drafter(settings: Settings) -> Drafter | None:
     from askdmt.answering.generative import Drafter
 
     return Drafter.load(settings)
+
+
+@contextmanager
+def _failing(replied: Future[Reply]) -> Iterator[None]:
+    """Let whoever waits for a reply have the error of what was to make it."""
+    try:
+        yield
+    except Exception as error:
+        replied.set_exception(error)
+
+
+def _different_texts(turns: Sequence[Turn]) -> list[str]:
+    return list(dict.fromkeys(text for turn in turns for text in turn.texts))
 
 
 def _one_ahead(works: Iterator[T]) -> Iterator[T]:

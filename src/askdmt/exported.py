@@ -40,7 +40,9 @@ _AT_START = 2  # texts that are compared again at every start
 _KEPT = 2  # graphs left in the cache
 _LOCK_SECONDS = 1800
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of the processors, in a container
-_BATCH, _BATCH_TOKENS = 32, 1024  # most texts, and most tokens with their padding, that are encoded together
+_BATCH_TOKENS = 1024  # most of a batch, with their padding
+_WORTH_A_BATCH = 64  # tokens from which a batch is no dearer by the token than a larger one
+_MOST_PADDING = 1.15  # times the tokens of such a batch
 
 Vectors = NDArray[np.float32]
 
@@ -239,13 +241,20 @@ def _digest(path: Path) -> str:
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Yield the rows that are encoded together, the shortest first, so that little is spent on padding."""
+    """Yield the rows that are encoded together, the shortest first.
+
+    A token costs the same in any batch of more than a few, so a text joins others only while little is spent on padding.
+    """
     batch: list[int] = []
+    tokens = 0
     for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
-        if batch and (len(batch) == _BATCH or lengths[row] * (len(batch) + 1) > _BATCH_TOKENS):
+        padded = lengths[row] * (len(batch) + 1)
+        wasteful = tokens >= _WORTH_A_BATCH and padded > _MOST_PADDING * (tokens + lengths[row])
+        if batch and (padded > _BATCH_TOKENS or wasteful):
             yield batch
-            batch = []
+            batch, tokens = [], 0
         batch.append(row)
+        tokens += lengths[row]
     if batch:
         yield batch
 

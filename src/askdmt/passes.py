@@ -1,7 +1,7 @@
 """Encoder passes that requests share: what is asked while a pass runs goes into the next one, all of it together.
 
-A pass over several texts takes little longer than one over a single text, since most of its time goes into reading the
-weights. A request that is alone waits for nobody.
+A pass over many texts costs less than a pass for each: those of a length share the reading of the weights. A request that
+is alone waits for nobody.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
 Encode = Callable[[Sequence[str]], Vectors]  # one row a text
+Request = Callable[[Sequence[str]], Future[Vectors]]  # the same, once a pass has been made
 
 DEADLINE_SECONDS = 0.003  # that a pass waits for requests that are on their way
-MOST_TEXTS = 32  # of a pass, unless one request alone has more
+MOST_TEXTS = 64  # of a pass, unless one request alone has more
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,13 @@ class SharedPasses:
         self._runners = ThreadPoolExecutor(at_once, thread_name_prefix="askdmt-passes")
 
     @contextmanager
-    def joining(self) -> Iterator[Encode]:
-        """Give what encodes, for one call; until then, a pass that is about to start waits a moment for this thread."""
+    def joining(self) -> Iterator[Request]:
+        """Give what asks for vectors, once; until then, a pass that is about to start waits a moment for this one."""
         on_the_way = True
         with self._changed:
             self._on_their_way += 1
 
-        def encode(texts: Sequence[str]) -> Vectors:
+        def ask(texts: Sequence[str]) -> Future[Vectors]:
             nonlocal on_the_way
             request = _Request(texts)
             with self._changed:
@@ -58,10 +59,10 @@ class SharedPasses:
                 self._waiting.append(request)
                 self._changed.notify_all()
             self._runners.submit(self._run)
-            return request.vectors.result()
+            return request.vectors
 
         try:
-            yield encode
+            yield ask
         finally:
             with self._changed:
                 self._on_their_way -= on_the_way

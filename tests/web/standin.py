@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -61,6 +62,9 @@ class StandIn:
         if "dose" in question:
             return wording.reply(Decision.REFUSE_DOSING, wording.fixed(Decision.REFUSE_DOSING))
         return wording.reply(Decision.ANSWER, BODY, citations=CITATIONS)
+
+    async def areply(self, said: Sequence[Mapping[str, Any]], **named: Any) -> Reply:
+        return await asyncio.to_thread(self.reply, said, **named)
 
     def safe_reply(self, reason: str, region: str | None = None) -> Reply:
         wording = load_wording(self.settings.language)

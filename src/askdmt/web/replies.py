@@ -1,4 +1,4 @@
-"""The one place where every channel asks the assistant: limits before, threads around, counting after."""
+"""The one place where every channel asks the assistant: limits before, counting after."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
-
-from anyio import CapacityLimiter, to_thread
 
 from askdmt.conversation import Conversation
 from askdmt.errors import AskDMTError
@@ -74,7 +71,6 @@ class Replies:
         self.settings = settings
         self.journal = journal
         self._rate = RateLimit(settings)
-        self._threads = CapacityLimiter(settings.max_concurrent)
         self._taken = 0  # questions that are answered or wait
         self._in_flight: set[asyncio.Task[Reply]] = set()
 
@@ -129,8 +125,7 @@ class Replies:
     ) -> Reply:
         started = time.perf_counter()
         try:
-            answer = partial(assistant.reply, said, region=region, trace=True, show=answering.show)
-            reply = await to_thread.run_sync(answer, limiter=self._threads)
+            reply = await assistant.areply(said, region=region, trace=True, show=answering.show)
         except Exception as error:
             log.error("answering failed: %s", type(error).__name__)  # the type only: a message may quote the visitor
             reply = replace(self.desk.reply("error", region=region), trace={"failed": "error"})
