@@ -80,6 +80,7 @@ class Turn:
     shown: Shown = field(default_factory=Shown)
     rewritten: tuple[str, NDArray[np.float32]] | None = None  # the question as a model made it self-standing
     drafted: Drafted | None = None
+    danger_before: bool | None = None  # whether an earlier message told of danger; None: not looked yet
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -458,7 +459,9 @@ class Assistant:
         return self.support.lines(turn.region, wording.support, poison=decision is Decision.EMERGENCY)
 
     def _danger_before(self, turn: Turn) -> bool:
-        return any(self.guard.sees_danger(text, vector) for text, vector in self._earlier(turn))
+        if turn.danger_before is None:
+            turn.danger_before = any(self.guard.sees_danger(text, vector) for text, vector in self._earlier(turn))
+        return turn.danger_before
 
     def _earlier(self, turn: Turn) -> Iterator[tuple[str, NDArray[np.float32]]]:
         return zip(turn.earlier, turn.vectors[len(turn.vectors) - len(turn.earlier) :], strict=True)
