@@ -141,7 +141,7 @@ class Classifier:
     ) -> list[tuple[Exemplar, float]]:
         """Return the exemplars nearest to a vector with their cosine, of one label where it is given."""
         known = np.arange(len(self._exemplars)) if label is None else self._by_label[label]
-        similarities = self._places[known] @ _unit(vector[np.newaxis] @ self._projection)[0]
+        similarities = (self._places @ _unit(vector[np.newaxis] @ self._projection)[0])[known]  # no copy of the places
         best = np.argpartition(similarities, -k)[-k:] if len(known) > k else np.arange(len(known))
         return [
             (self._exemplars[known[row]], float(similarities[row])) for row in best[np.argsort(-similarities[best])]

@@ -105,7 +105,7 @@ def take_steps(
         optimiser.step()
         schedule.step()
         if len(losses) == _REPORT_EVERY or step == len(batches) - 1:
-            console.print(f"step {step + 1} of {len(batches)}: mean loss {sum(losses) / len(losses):.3f}")
+            console.print(f"{description}, step {step + 1} of {len(batches)}: mean loss {sum(losses) / len(losses):.3f}")
             console.file.flush()
             losses.clear()
 
