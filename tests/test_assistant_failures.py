@@ -98,8 +98,8 @@ def break_language(_: Assistant, patch: pytest.MonkeyPatch, error: Exception) ->
 
 
 STAGES: list[Break] = [
-    break_normalising, break_reading, break_encoder, break_passes, break_rules, break_classifier, break_guard, break_search,
-    break_composing, break_help_topics, break_language,
+    break_normalising, break_reading, break_encoder, break_passes, break_rules, break_classifier, break_guard,
+    break_search, break_composing, break_help_topics, break_language,
 ]  # fmt: skip
 
 

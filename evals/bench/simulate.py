@@ -1,7 +1,7 @@
 """Simulates replicas under load: `python -m bench.simulate --help`, with evals/ on the path; needs nothing installed.
 
 A replica has some cores and one Python interpreter. A reply is read (Python), waits for an encoder pass, and is
-finished (Python); a pass takes along all texts that wait, up to 32, and costs a fixed part and a part for each. One
+finished (Python); a pass takes along all texts that wait, up to 64, and costs a fixed part and a part for each. One
 core at a time runs Python, the others passes. Visitors come at random; a news item multiplies them for a while.
 """
 
@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-
+_MOST_TEXTS = 64  # of a pass, as in askdmt/passes.py
 _SHAPE = 4.0  # of the gamma distribution of service times: a standard deviation of half the mean
 
 

@@ -1,7 +1,7 @@
 """Compares ways to train the judge: `python evals/tools/compare_judges.py WAY … [--exemplars N] [--passes N]`.
 
-Each way learns from the same exemplars and is asked for its likeliest decision on `development/guard.jsonl`, by a linear
-head with character n-grams on the vectors that it makes, without votes, rules and thresholds.
+Each way learns from the same exemplars and is asked for its likeliest decision on `development/guard.jsonl`, by a
+linear head with character n-grams on the vectors that it makes, without votes, rules and thresholds.
 
 - frozen: the base, all-mpnet-base-v2, as it comes
 - adapter: the base with a low-rank adapter, as `make train` makes it
@@ -171,7 +171,9 @@ def main() -> None:
         encoder = WAYS[way](exemplars, given.passes)
         minutes = (time.perf_counter() - started) / 60
         figures = judged(encoder, exemplars, items)
-        print(f"| {way}, {len(exemplars)} exemplars, {given.passes} passes ({minutes:.0f} min) | {figures} |", flush=True)
+        print(
+            f"| {way}, {len(exemplars)} exemplars, {given.passes} passes ({minutes:.0f} min) | {figures} |", flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Encoder passes that requests share: what is asked while a pass runs goes into the next one, all of it together.
 
-A pass over many texts costs less than a pass for each: those of a length share the reading of the weights. A request that
-is alone waits for nobody.
+A pass over many texts costs less than a pass for each: those of one length share the reading of the weights. A request
+that is alone waits for nobody.
 """
 
 from __future__ import annotations

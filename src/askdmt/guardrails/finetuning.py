@@ -105,7 +105,8 @@ def take_steps(
         optimiser.step()
         schedule.step()
         if len(losses) == _REPORT_EVERY or step == len(batches) - 1:
-            console.print(f"{description}, step {step + 1} of {len(batches)}: mean loss {sum(losses) / len(losses):.3f}")
+            mean = sum(losses) / len(losses)
+            console.print(f"{description}, step {step + 1} of {len(batches)}: mean loss {mean:.3f}")
             console.file.flush()
             losses.clear()
 
