@@ -171,9 +171,8 @@ def main() -> None:
         encoder = WAYS[way](exemplars, given.passes)
         minutes = (time.perf_counter() - started) / 60
         figures = judged(encoder, exemplars, items)
-        print(
-            f"| {way}, {len(exemplars)} exemplars, {given.passes} passes ({minutes:.0f} min) | {figures} |", flush=True
-        )
+        how = f"{way}, {len(exemplars)} exemplars, {given.passes} passes ({minutes:.0f} min)"
+        print(f"| {how} | {figures} |", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -243,7 +243,7 @@ def _digest(path: Path) -> str:
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Yield the rows that are encoded together, the shortest first.
 
-    A token costs the same in any batch of more than a few, so a text joins others only while little is spent on padding.
+    A token costs the same in any batch but the smallest, so a text joins others only while little is spent on padding.
     """
     batch: list[int] = []
     tokens = 0
