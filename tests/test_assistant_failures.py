@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -272,6 +273,37 @@ def test_a_search_that_takes_too_long_gives_the_safe_reply(
     monkeypatch.setattr(slow.search, "find", lambda *_: let_go.wait(30))
     assert is_safe(slow.reply(QUESTION), reason="timeout")
     let_go.set()
+
+
+def test_without_a_thread_that_waits_it_is_the_same(
+    quick: Assistant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def many() -> list[Reply]:
+        return await asyncio.gather(*(quick.areply(QUESTION) for _ in range(40)))
+
+    whole = quick.reply(QUESTION)
+    assert [reply.body for reply in asyncio.run(many())] == [whole.body] * 40
+    slow = small_assistant(tmp_path / "slow", quick.guard.classifier, FakeEncoder(), reply_seconds=0.2)
+    let_go = threading.Event()
+    monkeypatch.setattr(slow.search, "find", lambda *_: let_go.wait(30))
+    assert is_safe(asyncio.run(slow.areply(QUESTION)), reason="timeout")
+    let_go.set()
+    assert "never retrieved" not in caplog.text
+
+
+def test_an_error_of_the_workers_is_told_by_its_type_only(
+    quick: Assistant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    break_passes(quick, monkeypatch, RuntimeError(f"about {QUESTION}"))
+    assert is_safe(asyncio.run(quick.areply(QUESTION)))
+    gc.collect()
+    assert "RuntimeError" in caplog.text
+    assert QUESTION not in caplog.text
+
+
+def test_workers_that_are_shut_down_give_the_safe_reply(quick: Assistant) -> None:
+    quick._readers.shutdown()
+    assert is_safe(quick.reply(QUESTION))
 
 
 # What the caller gets wrong

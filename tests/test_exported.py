@@ -125,6 +125,14 @@ def test_a_vector_does_not_depend_on_the_texts_beside_it(made: Path) -> None:
     np.testing.assert_allclose(alone, beside, atol=1e-4)
 
 
+def test_texts_share_a_batch_while_padding_costs_less_than_a_run() -> None:
+    assert list(exported._batches([12, 60, 12, 11])) == [[3, 0, 2], [1]]
+    assert list(exported._batches([5, 9])) == [[0, 1]]
+    many = list(exported._batches([400] * 5))
+    assert [len(batch) for batch in many] == [2, 2, 1]
+    assert sorted(row for batch in many for row in batch) == list(range(5))
+
+
 def test_threads_may_share_it(made: Path) -> None:
     encoder = opened(made)
     expected = [encoder.encode([text])[0] for text in QUESTIONS]

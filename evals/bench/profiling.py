@@ -9,10 +9,10 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from askdmt.assistant import Assistant
-from askdmt.streaming import Shown
+from askdmt.assistant import Assistant, _different_texts
 from bench.questions import mixed
 
 _SHOWN = 25  # functions
@@ -45,7 +45,11 @@ def _functions(assistant: Assistant, questions: list[str]) -> Iterator[str]:
     profile = cProfile.Profile(time.process_time)  # of all threads: waiting for the encoder counts its work
     profile.enable()
     for conversation, region in turns:
-        assistant._answer(conversation, region, trace=False, shown=Shown())
+        turn = assistant._read_safely(conversation, region)
+        assert turn
+        texts = _different_texts([turn])
+        assistant._take_safely([turn], partial(assistant.encoder.encode, texts), time.perf_counter())
+        assistant._finish_safely(turn, region, trace=False)
     profile.disable()
     found = pstats.Stats(profile).get_stats_profile().func_profiles
     yield "| function | calls a reply | own ms a reply | with what it calls |"

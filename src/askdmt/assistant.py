@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain, pairwise
@@ -57,7 +57,7 @@ _SMALL_RISK = 0.15  # sum of the risks' scores below which that may happen
 _LOOKED_UP = (Decision.PERSONAL_ADVICE, Decision.OUT_OF_SCOPE, Decision.ANSWER)
 _FOLLOW_UP_DEPTH = 30  # passages of each of a follow-up's two searches
 _EARLIER_READ = 4  # earlier messages that are judged for danger, so that support stays in view
-_WAITING_WORKERS = 32  # where replies wait for a model or for Chroma's server; elsewhere, more than cores only contend
+_WAITING_WORKERS = 32  # that finish replies where these wait for a model or for Chroma's server
 _DRAFTED = (Decision.ANSWER, Decision.PERSONAL_ADVICE)  # what the guard must have said before a model may be asked
 _STRICTER = DANGER | REFUSALS | {Decision.PERSONAL_ADVICE}  # what a rewritten question may turn a decision into
 _SHARE_FOR_DRAFTS = 0.8  # of the time of a reply; the rest is for the extractive answer
@@ -121,7 +121,10 @@ class Assistant:
         self.drafter = drafter
         self._passes = SharedPasses(lambda texts: self.encoder.encode(texts), cores())
         waits = drafter is not None or bool(settings.chroma_url)
-        self._workers = ThreadPoolExecutor(_WAITING_WORKERS if waits else cores() + 1, thread_name_prefix="askdmt")
+        self._readers = ThreadPoolExecutor(cores() + 1, thread_name_prefix="askdmt-read")
+        self._finishers = (
+            ThreadPoolExecutor(_WAITING_WORKERS, thread_name_prefix="askdmt-finish") if waits else self._readers
+        )
 
     @classmethod
     def load(
@@ -184,7 +187,16 @@ class Assistant:
         conversation, region = self._accept(said, region)
         shown = Shown(show)
         work = self._begin(conversation, region, trace, shown)
-        await asyncio.wait([asyncio.wrap_future(work)], timeout=self.settings.reply_seconds)
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def wake(_: object) -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(ended.set)
+
+        work.add_done_callback(wake)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), self.settings.reply_seconds)
         return self._wait(work, 0.0, region, trace, shown)
 
     def reply_many(
@@ -193,7 +205,7 @@ class Assistant:
     ) -> Iterator[Reply]:  # fmt: skip
         """Answer many conversations in order; some are read and encoded together while others are finished."""
         batches = (many[start : start + _TOGETHER] for start in range(0, len(many), _TOGETHER))
-        for work in _one_ahead(self._workers.submit(self._begin_many, batch, region) for batch in batches):
+        for work in _one_ahead(self._readers.submit(self._begin_many, batch, region) for batch in batches):
             begun = work.result()
             for turn, where in begun:
                 yield self._finish_safely(turn, where, trace)
@@ -266,14 +278,18 @@ class Assistant:
                 turn.shown = shown
                 started = time.perf_counter()
                 vectors = ask(_different_texts([turn]))
-                vectors.add_done_callback(lambda _: self._workers.submit(finish, turn, vectors, started))
+                vectors.add_done_callback(lambda _: then(self._finishers, finish, turn, vectors, started))
 
         def finish(turn: Turn, vectors: Future[Vectors], started: float) -> None:
             with _failing(replied):
                 self._take_safely([turn], vectors.result, started)
                 replied.set_result(self._finish_safely(turn, region, trace))
 
-        self._workers.submit(read)
+        def then(workers: ThreadPoolExecutor, do: Callable[..., None], *what: object) -> None:
+            with _failing(replied):
+                workers.submit(do, *what)
+
+        then(self._readers, read)
         return replied
 
     def _begin_many(self, many: Sequence[Said], region: str | None) -> list[tuple[Turn | None, str]]:
@@ -580,7 +596,8 @@ def _failing(replied: Future[Reply]) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        replied.set_exception(error)
+        if not replied.done():
+            replied.set_exception(error)
 
 
 def _different_texts(turns: Sequence[Turn]) -> list[str]:

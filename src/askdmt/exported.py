@@ -41,8 +41,7 @@ _KEPT = 2  # graphs left in the cache
 _LOCK_SECONDS = 1800
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of the processors, in a container
 _BATCH_TOKENS = 1024  # most of a batch, with their padding
-_WORTH_A_BATCH = 64  # tokens from which a batch is no dearer by the token than a larger one
-_MOST_PADDING = 1.15  # times the tokens of such a batch
+_A_RUN = 8  # tokens that take as long as one more run takes beside its tokens
 
 Vectors = NDArray[np.float32]
 
@@ -243,18 +242,17 @@ def _digest(path: Path) -> str:
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Yield the rows that are encoded together, the shortest first.
 
-    A token costs the same in any batch but the smallest, so a text joins others only while little is spent on padding.
+    A text joins a batch unless padding the others to its length costs more than a run of its own.
     """
     batch: list[int] = []
-    tokens = 0
+    longest = 0
     for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
-        padded = lengths[row] * (len(batch) + 1)
-        wasteful = tokens >= _WORTH_A_BATCH and padded > _MOST_PADDING * (tokens + lengths[row])
-        if batch and (padded > _BATCH_TOKENS or wasteful):
+        padding = (lengths[row] - longest) * len(batch)
+        if batch and (padding > _A_RUN or lengths[row] * (len(batch) + 1) > _BATCH_TOKENS):
             yield batch
-            batch, tokens = [], 0
+            batch = []
         batch.append(row)
-        tokens += lengths[row]
+        longest = lengths[row]
     if batch:
         yield batch
 

@@ -13,8 +13,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from askdmt.assistant import Assistant
+from askdmt.passes import MOST_TEXTS
+
 ROOT = Path(__file__).parents[2]
-MODULES = ("figures", "questions", "simulate", "run")
+MODULES = ("figures", "profiling", "questions", "simulate", "run")
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +134,14 @@ def test_the_table_has_a_row_for_each_load(bench: Any, capsys: pytest.CaptureFix
     assert bench.simulate.main(["--loads", "10", "1000", "--seconds", "10"]) == 0
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("| 10 |", "| 1,000 |"))]
     assert len(rows) == 2
+
+
+def test_as_many_texts_share_a_simulated_pass_as_a_real_one(bench: Any) -> None:
+    assert bench.simulate._MOST_TEXTS == MOST_TEXTS
+
+
+def test_the_profile_has_the_stages_and_the_functions(bench: Any, quick: Assistant) -> None:
+    stages = list(bench.profiling._stages(quick, ["Is tap water clean?"]))
+    assert [row.split(" | ")[0] for row in stages[2:]] == ["| read", "| encode", "| guard", "| search", "| compose"]
+    functions = list(bench.profiling._functions(quick, ["Is tap water clean?"]))
+    assert len(functions) == 2 + bench.profiling._SHOWN
