@@ -25,8 +25,8 @@ from askdmt.guardrails.finetuning import RANK, SCALE, adapter_of, take_steps, wi
 from askdmt.guardrails.pairs import Pair, load_pairs
 
 SEEDS = (7, 11)
-LAYERS = 6  # of the base model's twelve
-EPOCHS = 5
+LAYERS = 7  # of the base model's twelve
+EPOCHS = 4
 BATCH = 24
 ADAPTER_RATE, HEAD_RATE = 6e-4, 2e-3  # learning rates
 LABEL_SMOOTHING = 0.05
