@@ -125,7 +125,7 @@ class ScriptedModel(BaseChatModel):
 
 
 class FakeOutputGuard:
-    """Lets a sentence pass if one of the passages has it word for word; keeps what it was asked."""
+    """Lets a sentence pass that a passage has word for word and that cites only passages; keeps what it was asked."""
 
     def __init__(self) -> None:
         self.checked: list[str] = []
@@ -133,6 +133,8 @@ class FakeOutputGuard:
     def check(self, sentence: str, passages: Sequence[str], links: Collection[str] = ()) -> SentenceVerdict:  # noqa: ARG002
         self.checked.append(sentence)
         cited = tuple(int(n) for n in re.findall(r"\[(\d+)\]", sentence))
+        if any(not 1 <= n <= len(passages) for n in cited):
+            return SentenceVerdict(False, "", ("citation",), cited, None)
         plain = re.sub(r"\s*\[\d+\]", "", sentence).strip()
         place = next((n for n, passage in enumerate(passages) if plain in passage), -1)
         if place < 0:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from askdmt.answering.models import Breaker
 from askdmt.answering.prompts import load_prompts
 from askdmt.assistant import Assistant, _load_drafter
 from askdmt.decisions import Decision
@@ -89,19 +90,20 @@ def test_citations_are_numbered_as_they_come(writing: Assistant, model: Scripted
     assert [(citation.n, citation.section) for citation in reply.citations] == [(1, "bread"), (2, "water")]
 
 
-def test_a_citation_that_does_not_exist_is_not_shown(writing: Assistant, model: ScriptedModel) -> None:
-    model.enqueue(f"{FIRST} [7].")
-    reply = writing.reply(QUESTION)
-    assert reply.body == f"{FIRST}. [1]"
+def test_a_sentence_that_cites_what_does_not_exist_is_not_shown(writing: Assistant, model: ScriptedModel) -> None:
+    model.enqueue(f"{FIRST} [1]. {SECOND} [7]. {THIRD} [1].")
+    reply = writing.reply(QUESTION, trace=True)
+    assert reply.body == f"{FIRST}. [1] {THIRD}. [1]"
+    assert draft_of(reply)["sentences"][1]["reasons"] == ["citation"]
 
 
 @pytest.mark.parametrize(
     "draft",
     [
         f"{WRONG} [1].", f"Of course! {FIRST} [1].", "I'm sorry, I can't help with that.", "NONE", "%$ 9x {{}} \x00 ~~",
-        "[1] [1].",
+        "[1] [1].", f"{FIRST} [7].",
     ],
-    ids=["unsupported", "chatter first", "refuses", "none", "gibberish", "no words"],
+    ids=["unsupported", "chatter first", "refuses", "none", "gibberish", "no words", "cites nothing"],
 )  # fmt: skip
 def test_a_draft_whose_first_sentence_falls_gives_the_extractive_answer(
     writing: Assistant, quick: Assistant, model: ScriptedModel, draft: str
@@ -203,6 +205,23 @@ def test_a_model_that_fails_gives_the_extractive_answer_and_no_odd_word(
     for piece in pieces:
         if isinstance(piece, threading.Event):
             piece.set()
+
+
+@pytest.mark.parametrize("reason", ["resting", "budget", "busy"])
+def test_a_model_that_may_not_be_asked_leaves_the_extractive_answer(
+    make: Make, quick: Assistant, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    if reason == "busy":
+        monkeypatch.setattr("askdmt.answering.models.AT_ONCE", 0)
+    assistant = make(llm_max_tokens_day=1 if reason == "budget" else 0)
+    if reason == "resting":
+        assert assistant.drafter
+        assistant.drafter.model.breaker = Breaker(failures=1)
+        assistant.drafter.model.breaker.failed()
+    _, reply = streamed(assistant, QUESTION)
+    assert reply.text == assistant.reply(QUESTION).text == quick.reply(QUESTION).text
+    assert draft_of(reply)["outcome"] == reason
+    assert model.history == []
 
 
 def test_a_guard_that_raises_shows_nothing(

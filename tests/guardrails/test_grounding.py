@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
 
 from askdmt.errors import GuardrailError
-from askdmt.guardrails.grounding import Grounding, GroundingVerdict, load_threshold
+from askdmt.guardrails.grounding import Grounding, GroundingVerdict, _shipped, load_threshold, supported
 
+PAGE = Path(__file__).parents[2] / "docs" / "grounding.md"
 WATER = "Tap water is tested each day. A lab looks for germs. The town must tell people within 24 hours if it is bad."
 BREAD = "Bread is made from flour, water and salt. Yeast makes the dough rise."
 
@@ -84,6 +87,53 @@ def test_many_are_judged_in_their_order() -> None:
     many = [("Tap water is tested.", [WATER]), ("It has 9 germs.", [WATER]), ("Yeast makes it rise.", [BREAD])]
     verdicts = Grounding(ScriptedJudge(), 0.5).check_many(many)
     assert [verdict.supported for verdict in verdicts] == [True, False, True]
+
+
+# The check as shipped
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Grounding]]:
+    """Put a scripted judge in the shipped check's place; has every check that was loaded."""
+
+    def load() -> Grounding:
+        checks.append(Grounding(ScriptedJudge(0.8), 0.5))
+        return checks[-1]
+
+    checks: list[Grounding] = []
+    monkeypatch.setattr(Grounding, "load", staticmethod(load))
+    _shipped.cache_clear()
+    yield checks
+    _shipped.cache_clear()
+
+
+def test_the_shipped_check_is_loaded_once_and_says_what_bears_a_sentence_out(loaded: list[Grounding]) -> None:
+    verdict = supported("A laboratory searches for germs.", [BREAD, WATER])
+    assert verdict == GroundingVerdict(True, 0.8, (), "A lab looks for germs.", 1)
+    assert supported("A laboratory found 9 germs.", [WATER]).reasons == ("number",)
+    assert len(loaded) == 1
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_verdict_cannot_be_changed() -> None:
+    verdict = supported("A laboratory found 9 germs.", [WATER])
+    with pytest.raises(FrozenInstanceError):
+        verdict.supported = True  # type: ignore[misc]
+
+
+@pytest.mark.usefixtures("loaded")
+def test_the_example_of_the_docs_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    example = re.search(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert example
+    exec(compile(example[1], PAGE.name, "exec"), {})  # noqa: S102
+    assert capsys.readouterr().out.splitlines() == [
+        "True 0.8 () Improvement was seen within one week.",
+        "True Improvement was seen within a week [1]. ()",
+        "False  ('promise',)",
+    ]
+
+
+# The threshold
 
 
 @pytest.mark.parametrize("text", ["", "threshold: 2", "threshold: high", "threshold: 0.5\nother: 1", "- 0.5"])

@@ -47,6 +47,8 @@ def test_what_the_passage_has_in_other_words_is_borne_out(sentence: str) -> None
         ("Fewer than thirty people took part.", "number"),
         ("More than 40 adults took part.", "number"),
         ("Nine in ten were better at three months.", "number"),
+        ("50% were better at three months.", "number"),
+        ("One in two were better at three months.", "number"),
         ("Thousands of people took part.", "number"),
         ("The effects last about 20 to 30 seconds.", "unit"),
         ("The effects last for years.", "unit"),
@@ -68,6 +70,11 @@ def test_what_the_passage_does_not_have_is_held_against_the_sentence(sentence: s
 
 def test_what_one_of_several_passages_has_is_borne_out() -> None:
     assert not_borne_out("It lasts several hours in 34 adults.", ["A session takes several hours.", TRIAL]) == ()
+
+
+def test_most_bears_out_a_half_but_no_figure() -> None:
+    assert not_borne_out("More than half of the adults were better.", ["Most adults were better."]) == ()
+    assert not_borne_out("More than 50% of the adults were better.", ["Most adults were better."]) == ("number",)
 
 
 def test_a_sum_is_left_to_the_trained_check() -> None:

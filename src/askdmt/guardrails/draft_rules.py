@@ -19,6 +19,11 @@ from askdmt.resources import GUARDRAIL_DATA, read_yaml
 
 FILE = GUARDRAIL_DATA / "draft_rules.yaml"
 Excused = Literal["never", "verbatim", "words"]
+# Where a clause ends; the mark or word is kept when a sentence is split at it.
+_CLAUSE_END = re.compile(
+    r"([;:()–—]|,(?!\d)|\s-+\s|\b(?:and|but|so|then|yet|because|since|though|although|while|whereas|however)\b)"
+)
+_TAKEN_OUT = "_"  # counts as a word, so that what follows does not begin the sentence
 
 
 class _RuleData(BaseModel):
@@ -42,13 +47,18 @@ class DraftRule:
 
     def forbids(self, sentence: str, passages: str) -> bool:
         """Whether it forbids a sentence; both texts are in small letters, their numbers in digits."""
-        if any(exception.search(sentence) for exception in self.exceptions):
-            return False
+        rest = self._without_exceptions(sentence)
         return any(
             not self._is_excused(found[0].strip(), passages)
             for pattern in self.patterns
-            for found in pattern.finditer(sentence)
+            for found in pattern.finditer(rest)
         )
+
+    def _without_exceptions(self, sentence: str) -> str:
+        clauses = _CLAUSE_END.split(sentence) if self.exceptions else [sentence]
+        for exception in self.exceptions:
+            clauses = [exception.sub(_TAKEN_OUT, clause) for clause in clauses]
+        return "".join(clauses)
 
     def _is_excused(self, match: str, passages: str) -> bool:
         if self.excused == "words":

@@ -27,7 +27,11 @@ _CITATION = re.compile(_CITED)
 _NUMBERS = re.compile(r"(\d+)(?:\s*[–-]\s*(\d+))?")
 _EMPHASIS = re.compile(r"(\*{1,3}|_{1,3}|~~|`+)(?=\S)(.+?)(?<=\S)\1")
 _MARKDOWN_LINK = re.compile(r"(!?)\[([^\]\n]*)\]\(\s*<?([^)\s>]*)>?[^)]*\)")
-_ADDRESS = re.compile(r"(?:https?://|www\.)[^\s<>\"')\]]+|\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|io|co|uk|eu|info|onion|ru|me|shop|xyz|ly|gg)\b(?:/\S*)?", re.I)  # fmt: skip  # noqa: E501
+_TOP_LEVEL = "com|org|net|io|co|uk|eu|info|onion|ru|me|shop|xyz|ly|gg"
+_DOT = r"(?:\.|\s+\.\s*|\s+dot\s+|\s*[\[({]\s*(?:dot|\.)\s*[\])}]\s*)"  # as it is written, and as it is spelt out
+_ADDRESS = re.compile(
+    rf"(?:https?://|www\.)[^\s<>\"')\]]+|\b[\w-]+(?:{_DOT}[\w-]+)*{_DOT}(?:{_TOP_LEVEL})\b(?:/\S*)?", re.IGNORECASE
+)
 _SCHEME = re.compile(r"\b(?:javascript|data|vbscript|file|mailto|tel|sms|ftp|intent|blob)\s*:(?=\S)", re.IGNORECASE)
 _TAG = re.compile(r"<\s*[/!?a-zA-Z]|&(?:#\w+|[a-z]+);|<\||\|>", re.IGNORECASE)
 _LEFT_OVER = re.compile(r"```|~~~|\]\(|!\[|\[\[|^\s*\|.*\|\s*$|^\s*\[[^\]]+\]:\s|\$\$|\\\(|\\\[|\\[a-z]+\{")

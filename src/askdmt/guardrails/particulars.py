@@ -246,7 +246,7 @@ def _numbers_differ(said: Particulars, given: Particulars) -> bool:
         if quantity.unit == "phase":
             borne_out = quantity.is_borne_out_by(given.quantities)
         elif quantity.unit == "share":
-            is_half = quantity.value == 0.5
+            is_half = quantity.value == 0.5 and "half" in said.words
             borne_out = (is_half and bool(_MOST & given.words)) or _is_borne_out(quantity, said, given.shares)
         elif quantity.unit or _is_year(quantity) or quantity.value <= _COUNTED:
             continue
