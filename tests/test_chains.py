@@ -180,6 +180,26 @@ def test_the_input_guard_can_end_a_chain(quick: Assistant) -> None:
     assert (chain | itemgetter("question") | model).invoke({"question": QUESTION}).text == "Yes."
 
 
+def test_the_input_guard_judges_batches_in_order_and_in_async_code(quick: Assistant) -> None:
+    async def ask() -> list[Any]:
+        return [await guard.ainvoke(QUESTION), await guard.ainvoke(REFUSED), *await guard.abatch([QUESTION, REFUSED])]
+
+    guard = InputGuardRunnable(quick)
+    judged = [*guard.batch([QUESTION, REFUSED]), *asyncio.run(ask())]
+    assert [type(result) for result in judged] == [Verdict, Reply] * 3
+    assert [result.decision for result in judged] == [Decision.ANSWER, Decision.REFUSE_DOSING] * 3
+
+
+def test_the_input_guard_ends_only_the_blocked_chains_of_a_batch(quick: Assistant) -> None:
+    guard = InputGuardRunnable(quick, raises=True)
+    said = [QUESTION, REFUSED, QUESTION]
+    several = asyncio.run(guard.abatch(said, return_exceptions=True))
+    for results in (guard.batch(said, return_exceptions=True), several):
+        assert [type(result) for result in results] == [Verdict, BlockedError, Verdict]
+    with pytest.raises(BlockedError):
+        asyncio.run(guard.ainvoke(REFUSED))
+
+
 def test_the_input_guard_is_closed_when_it_cannot_judge(quick: Assistant, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError(QUESTION)
@@ -226,6 +246,17 @@ def test_the_output_guard_streams_by_sentence(output: OutputGuardRunnable) -> No
     assert [len(piece.verdicts) for piece in pieces] == [1, 1, 1]
     assert "".join(piece.text for piece in pieces) == TRUE
     assert asyncio.run(stream()) == pieces
+
+
+def test_the_output_guard_checks_batches_in_order_and_in_async_code(output: OutputGuardRunnable) -> None:
+    async def check() -> list[Checked]:
+        return [*[await output.ainvoke(one) for one in given], *await output.abatch(given)]
+
+    given: list[Any] = [{"draft": DRAFT, "passages": [WATER]}, {"draft": DRAFT, "passages": [BREAD]}]
+    checked = [*output.batch(given), *asyncio.run(check())]
+    assert [one.text for one in checked] == [TRUE, ""] * 3
+    assert UNSAFE not in "".join(one.text for one in checked)
+    assert [len(one.verdicts) for one in checked] == [3] * 6
 
 
 def _written(model: ScriptedChatModel, output: OutputGuardRunnable) -> Runnable[Any, Checked]:

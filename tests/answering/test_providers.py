@@ -16,11 +16,13 @@ from askdmt.answering.generative import Drafter
 from askdmt.answering.models import LanguageModel, load_chat_model
 from askdmt.assistant import Assistant
 from askdmt.decisions import Decision
+from askdmt.reply import Reply
 from fakes import WATER, FakeEncoder, FakeOutputGuard, ScriptedClassifier, small_assistant
 
 QUESTION = "Is tap water clean?"
 FIRST = "Tap water is clean in most towns [1]."
 LLM_SECONDS = 1.0
+SLACK = 3.0  # seconds, for all but the model on a busy machine; far below the `reply_seconds` of 20
 
 
 class Provider(ThreadingHTTPServer):
@@ -148,17 +150,31 @@ def test_a_provider_that_works_writes_the_answer(over: Callable[[str], Assistant
     assert [message["role"] for message in asked["messages"]] == ["system", "user"]
 
 
+def _replied(assistant: Assistant) -> Reply:
+    return assistant.reply(QUESTION, trace=True)
+
+
+def _streamed(assistant: Assistant) -> Reply:
+    *pieces, reply = assistant.stream(QUESTION, trace=True)
+    assert isinstance(reply, Reply)
+    assert "".join(map(str, pieces)) == reply.text
+    return reply
+
+
+@pytest.mark.parametrize("ask", [_replied, _streamed])
 @pytest.mark.parametrize(
     "name",
     [
         "silent", "hanging", "trickling", "failing", "refusing", "garbage", "page", "nothing", "broken", "endless",
     ],
 )  # fmt: skip
-def test_a_provider_that_does_not_is_not_waited_for(over: Callable[[str], Assistant], name: str) -> None:
+def test_a_provider_that_does_not_is_not_waited_for(
+    over: Callable[[str], Assistant], name: str, ask: Callable[[Assistant], Reply]
+) -> None:
     assistant = over(name)
     started = time.monotonic()
-    reply = assistant.reply(QUESTION, trace=True)
-    assert time.monotonic() - started < assistant.settings.reply_seconds
+    reply = ask(assistant)
+    assert time.monotonic() - started < LLM_SECONDS + SLACK
     assert reply.decision is Decision.ANSWER
     assert reply.body.startswith(WATER)
     assert reply.trace

@@ -29,6 +29,7 @@ from fakes import FakeEncoder, ScriptedClassifier, ScriptedModel, small_assistan
 QUESTION = "Is tap water clean?"
 FIRST, SECOND = "Tap water is clean in most towns", "People test the water each day"
 BODY = f"{FIRST}. [1] {SECOND}. [1]"
+UNSAFE = "zorblat"
 ASKED: Any = {"messages": [{"role": "user", "content": QUESTION}]}
 
 
@@ -98,10 +99,42 @@ def test_without_streaming_the_reply_is_the_same(address: str, model: ScriptedMo
     assert httpx.post(f"{address}/api/reply", json=ASKED, timeout=30).json()["body"] == BODY
 
 
-def test_the_page_shows_what_is_written_and_then_the_reply(writing: Assistant, let_go: threading.Event) -> None:
+@pytest.fixture
+def unsafe(model: ScriptedModel) -> None:
+    """A draft has a sentence in its middle that no passage bears out."""
+    model.enqueue(f"{FIRST} [1]. Water cures {UNSAFE} [1]. {SECOND} [1].")
+
+
+@pytest.mark.usefixtures("unsafe")
+@pytest.mark.parametrize(
+    ("path", "asked"), [("/api/reply", ASKED), ("/v1/chat/completions", {"model": "askdmt", "stream": True, **ASKED})]
+)
+def test_no_byte_of_a_stream_is_of_a_sentence_that_fell(address: str, path: str, asked: Any) -> None:
+    sent = httpx.post(address + path, json=asked, headers={"Accept": "text/event-stream"}, timeout=30)
+    assert sent.headers["content-type"].startswith("text/event-stream")
+    assert SECOND in sent.text
+    assert UNSAFE not in sent.text
+
+
+@pytest.mark.usefixtures("unsafe")
+def test_no_view_of_the_page_has_a_sentence_that_fell(writing: Assistant) -> None:
+    async def collect() -> list[View]:
+        return [view async for view in _chat(writing, Metrics(lambda: None)).ask(QUESTION, (), "gb", "192.0.2.1")]
+
+    views = asyncio.run(collect())
+    pages = [conversation(view, load_wording()) for view in views]
+    assert SECOND in pages[-1]
+    assert UNSAFE not in repr(views) + "".join(pages)
+
+
+def _chat(writing: Assistant, metrics: Metrics) -> Chat:
     source = AssistantSource.of(writing)
+    return Chat(Replies(source, HelpDesk(writing.settings, source), writing.settings, Journal(metrics)))
+
+
+def test_the_page_shows_what_is_written_and_then_the_reply(writing: Assistant, let_go: threading.Event) -> None:
     metrics = Metrics(lambda: None)
-    chat = Chat(Replies(source, HelpDesk(writing.settings, source), writing.settings, Journal(metrics)))
+    chat = _chat(writing, metrics)
 
     async def collect() -> list[View]:
         views = []
