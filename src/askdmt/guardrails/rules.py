@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,15 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from askdmt.decisions import Decision
 from askdmt.errors import ContentError, GuardrailError
+from askdmt.guardrails.needs import Needs, NeedsIndex, needs_of
 from askdmt.guardrails.vocabulary import load_vocabulary
 from askdmt.resources import GUARDRAIL_DATA, read_yaml
 
 FOLDER = GUARDRAIL_DATA / "rules"
 SENSITIVE_FILE = GUARDRAIL_DATA / "sensitive_topics.yaml"
 _ENGLISH = "en"
+_LATIN = frozenset({"LATIN"})
+_ANY_SCRIPT: frozenset[str] = frozenset()
 _ESCAPE = re.compile(r"\\.")
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 
@@ -72,9 +77,40 @@ class Rule:
         """The scripts that its patterns are written in."""
         return frozenset(_scripts(_ESCAPE.sub("", "".join(self.patterns))))
 
+    @cached_property
+    def needs(self) -> tuple[Needs, ...]:
+        """What a sentence must hold for each of its patterns."""
+        with _broken_named(self.id):
+            return tuple(map(needs_of, self.patterns))
+
+
+class Rules(tuple[Rule, ...]):
+    """Rules in the order in which they stand, with what a sentence must hold for each to match."""
+
+    def that_may_match(self, sentence: str) -> Iterator[Rule]:
+        """Yield the rules of the languages that a sentence may be in, without those that cannot match it."""
+        scripts = _scripts(sentence)
+        foreign = _has_foreign_word(sentence)
+        numbers: set[int] = set()
+        for needed, index in self._by_scripts.items():
+            if needed == _ANY_SCRIPT or (needed & scripts and (foreign or needed != _LATIN)):
+                numbers |= index().possible(sentence)
+        return (self[number] for number in sorted(numbers))
+
+    @cached_property
+    def _by_scripts(self) -> dict[frozenset[str], Callable[[], NeedsIndex]]:
+        """The rules of the same scripts, indexed when first asked for."""
+        numbers: dict[frozenset[str], list[int]] = defaultdict(list)
+        for number, rule in enumerate(self):
+            numbers[_ANY_SCRIPT if rule.language == _ENGLISH else rule.scripts].append(number)
+        return {scripts: cache(partial(self._index, alike)) for scripts, alike in numbers.items()}
+
+    def _index(self, numbers: Sequence[int]) -> NeedsIndex:
+        return NeedsIndex({number: self[number].needs for number in numbers})
+
 
 @cache
-def load_rules(folder: Path = FOLDER) -> tuple[Rule, ...]:
+def load_rules(folder: Path = FOLDER) -> Rules:
     """Read all rules.
 
     Raises:
@@ -89,7 +125,7 @@ def load_rules(folder: Path = FOLDER) -> tuple[Rule, ...]:
             raise GuardrailError(f"{path}: {reason}.", "Correct the rule.") from None
     if not rules:
         raise GuardrailError(f"There are no rules in {folder}.", "Reinstall askdmt.")
-    return tuple(rules)
+    return Rules(rules)
 
 
 def _rule(data: _RuleData) -> Rule:
@@ -102,25 +138,22 @@ def compiled(patterns: Sequence[str], where: str) -> tuple[re.Pattern[str], ...]
     Raises:
         GuardrailError: one is broken; names `where` it stands.
     """
-    try:
+    with _broken_named(where):
         return tuple(re.compile(pattern, re.IGNORECASE) for pattern in patterns)
+
+
+@contextmanager
+def _broken_named(where: str) -> Iterator[None]:
+    try:
+        yield
     except re.error as error:
         raise GuardrailError(f"The rule {where} has a broken pattern: {error}.", "Correct it.") from None
 
 
-def matching_rules(sentences: Sequence[str], rules: Sequence[Rule] | None = None) -> list[Rule]:
+def matching_rules(sentences: Sequence[str], rules: Rules | None = None) -> list[Rule]:
     """Return the rules that hold for any of the sentences, in order of precedence."""
     rules = load_rules() if rules is None else rules
-    found = []
-    for sentence in sentences:
-        scripts = _scripts(sentence)
-        foreign = _has_foreign_word(sentence)
-        found += [
-            rule
-            for rule in rules
-            if (rule.language == _ENGLISH or (rule.scripts & scripts and (foreign or rule.scripts != {"LATIN"})))
-            and rule.matches(sentence)
-        ]
+    found = [rule for sentence in sentences for rule in rules.that_may_match(sentence) if rule.matches(sentence)]
     return sorted(dict.fromkeys(found), key=lambda rule: rule.decision.precedence)
 
 
