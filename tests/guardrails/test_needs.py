@@ -17,7 +17,7 @@ EVERY = 20  # of the exemplars, one in so many is read
 @pytest.mark.parametrize(
     ("pattern", "needs"),
     [
-        (r"\b(?:can't|cannot) wake (?:him|her)", {" WAKE "}),
+        (r"\b(?:can't|cannot) wake (?:him|her)", {" WAKE H"}),
         (r"kill(?:ing|ed)? my\s?self", {"KILL"}),
         (r"(?:want|need|wish){1,2}", {"WANT", "NEED", "WISH"}),
         (r"over(?=\w)dosed\b(?! of)", {"OVERDOSED"}),
@@ -31,9 +31,9 @@ def test_a_pattern_needs_its_rarest_literals(pattern: str, needs: set[str]) -> N
 
 
 def test_a_pattern_that_needs_nothing_may_match_any_text() -> None:
-    index = NeedsIndex({1: [needs_of("dose")], 2: [needs_of("pill"), needs_of(r"\d")]})
-    assert index.possible("a Dose") == {1, 2}
-    assert index.possible("") == {2}
+    index = NeedsIndex([(needs_of("dose"), 1), (needs_of("pill"), 2), (needs_of(r"\d"), 3)])
+    assert index.possible("a Dose") == [1, 3]
+    assert index.possible("") == [3]
 
 
 def test_letters_that_a_pattern_takes_for_the_same_are_folded_alike() -> None:
@@ -46,7 +46,6 @@ def test_letters_that_a_pattern_takes_for_the_same_are_folded_alike() -> None:
 
 def test_no_rule_that_matches_is_missed() -> None:
     rules = load_rules()
-    index = NeedsIndex({number: rule.needs for number, rule in enumerate(rules)})
+    index = NeedsIndex((needs_of(pattern), rule) for rule in rules for pattern in rule.patterns)
     for exemplar in load_exemplars()[::EVERY]:
-        matching = {number for number, rule in enumerate(rules) if rule.matches(exemplar.text)}
-        assert matching <= index.possible(exemplar.text)
+        assert {rule for rule in rules if rule.matches(exemplar.text)} <= set(index.possible(exemplar.text))

@@ -1,6 +1,6 @@
 """What a text must hold for a pattern to match, read off the pattern, so that few patterns are tried on a text.
 
-`\\b(?:can't|cannot) wake (?:him|her)` needs " wake ". A part of a pattern that is not understood needs
+`\\b(?:can't|cannot) wake (?:him|her)` needs " wake h". A part of a pattern that is not understood needs
 nothing, so that no match is ever missed.
 """
 
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from re import _constants, _parser  # type: ignore[attr-defined]
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+T = TypeVar("T")
 Needs = frozenset[str]  # folded literals, one of which every match has; empty: a match may have none of them
 
 _START = 3  # letters by which a literal is looked up
@@ -20,27 +21,31 @@ _WITHOUT_WIDTH = (_constants.AT, _constants.ASSERT, _constants.ASSERT_NOT)
 _REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT)
 
 
-class NeedsIndex:
-    """What is found by the needs of its patterns, such as a rule, known by its number."""
+class NeedsIndex(Generic[T]):
+    """Items, such as a rule with one of its patterns, that are found by what their pattern needs."""
 
-    def __init__(self, needs: Mapping[int, Iterable[Needs]]) -> None:
-        """Index the needs of each number's patterns, of which any may match."""
-        self._always = {number for number, several in needs.items() if not all(several)}
+    def __init__(self, entries: Iterable[tuple[Needs, T]]) -> None:
+        self._items: list[T] = []
+        self._always: set[int] = set()  # places of items that need nothing
         self._by_start: dict[str, list[tuple[str, int]]] = defaultdict(list)
-        for number, several in needs.items():
-            for literal in frozenset().union(*several):
-                self._by_start[literal[:_START]].append((literal, number))
+        for place, (needs, item) in enumerate(entries):
+            self._items.append(item)
+            if not needs:
+                self._always.add(place)
+            for literal in needs:
+                self._by_start[literal[:_START]].append((literal, place))
 
-    def possible(self, text: str) -> set[int]:
-        """Return the numbers of which a pattern may match a text, upper and lower case alike; no other's does."""
+    def possible(self, text: str) -> list[T]:
+        """Return, in order, the items whose pattern may match a text; no other's does, if it ignores case."""
         text = folded(text)
         starts = {text[at : at + size] for size in range(1, _START + 1) for at in range(len(text))}
-        return self._always.union(
-            number
+        places = {
+            place
             for start in starts & self._by_start.keys()
-            for literal, number in self._by_start[start]
+            for literal, place in self._by_start[start]
             if literal in text
-        )
+        }
+        return [self._items[place] for place in sorted(places | self._always)]
 
 
 def folded(text: str) -> str:
