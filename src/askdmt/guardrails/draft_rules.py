@@ -88,5 +88,10 @@ def load_draft_rules(file: Path = FILE) -> tuple[DraftRule, ...]:
     except (ContentError, ValidationError) as error:
         raise GuardrailError(f"{file} cannot be used.", "Restore the file.") from error
     return tuple(
-        DraftRule(rule.id, rule.excused, compiled(rule.any, rule.id), compiled(rule.unless, rule.id)) for rule in rules
+        DraftRule(rule.id, rule.excused, _compiled(rule.any, rule.id), _compiled(rule.unless, rule.id))
+        for rule in rules
     )
+
+
+def _compiled(patterns: Sequence[str], where: str) -> tuple[re.Pattern[str], ...]:
+    return tuple(compiled(pattern, where) for pattern in patterns)

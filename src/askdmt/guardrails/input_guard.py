@@ -26,7 +26,7 @@ from askdmt.guardrails.classifier import Classifier, Judgement, blended, load_cl
 from askdmt.guardrails.exemplars import SEPARATOR, joined
 from askdmt.guardrails.language import is_supported
 from askdmt.guardrails.normalise import Normalised, normalise
-from askdmt.guardrails.rules import Rule, load_rules, matching_rules
+from askdmt.guardrails.rules import Rules, load_rules, matching_rules
 from askdmt.resources import GUARDRAIL_DATA, read_text
 from askdmt.sentences import split_sentences
 
@@ -85,7 +85,7 @@ class InputGuard:
         self,
         encoder: Encoder,
         classifier: Classifier | None = None,
-        rules: tuple[Rule, ...] | None = None,
+        rules: Rules | None = None,
         thresholds: Thresholds | None = None,
     ) -> None:
         self.encoder = encoder

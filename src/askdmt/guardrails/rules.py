@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -19,12 +20,14 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from askdmt.decisions import Decision
 from askdmt.errors import ContentError, GuardrailError
+from askdmt.guardrails.needs import Needs, NeedsIndex, needs_of
 from askdmt.guardrails.vocabulary import load_vocabulary
 from askdmt.resources import GUARDRAIL_DATA, read_yaml
 
 FOLDER = GUARDRAIL_DATA / "rules"
 SENSITIVE_FILE = GUARDRAIL_DATA / "sensitive_topics.yaml"
 _ENGLISH = "en"
+_LATIN = frozenset({"LATIN"})
 _ESCAPE = re.compile(r"\\.")
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 
@@ -43,7 +46,7 @@ class _RuleData(BaseModel):
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule; its patterns are compiled when it is first tried."""
+    """One rule; its patterns are compiled when they are first tried."""
 
     id: str
     decision: Decision
@@ -54,18 +57,20 @@ class Rule:
     exceptions: tuple[str, ...] = ()
 
     def matches(self, sentence: str) -> bool:
-        """Whether the rule holds for one normalised sentence."""
-        return any(pattern.search(sentence) for pattern in self._patterns) and not any(
-            exception.search(sentence) for exception in self._exceptions
+        """Whether the rule holds for one normalised sentence, in whatever language."""
+        return any(self.matches_by(pattern, sentence) for pattern in self.patterns)
+
+    def matches_by(self, pattern: str, sentence: str) -> bool:
+        """Whether it holds for a sentence by one of its patterns."""
+        return compiled(pattern, self.id).search(sentence) is not None and not any(
+            compiled(exception, self.id).search(sentence) for exception in self.exceptions
         )
 
-    @cached_property
-    def _patterns(self) -> tuple[re.Pattern[str], ...]:
-        return compiled(self.patterns, self.id)
-
-    @cached_property
-    def _exceptions(self) -> tuple[re.Pattern[str], ...]:
-        return compiled(self.exceptions, self.id)
+    def runs_on(self, scripts: Set[str], has_foreign_word: bool) -> bool:
+        """Whether a sentence of these scripts may be in its language."""
+        if self.language == _ENGLISH:
+            return True
+        return bool(self.scripts & scripts) and (has_foreign_word or self.scripts != _LATIN)
 
     @cached_property
     def scripts(self) -> frozenset[str]:
@@ -73,8 +78,32 @@ class Rule:
         return frozenset(_scripts(_ESCAPE.sub("", "".join(self.patterns))))
 
 
+class Rules(tuple[Rule, ...]):
+    """Rules in the order in which they stand; on a sentence, only patterns are tried whose needs it holds."""
+
+    def that_hold(self, sentence: str) -> Iterator[Rule]:
+        """Yield the rules that hold for one normalised sentence, one more than once if by several patterns."""
+        scripts, has_foreign_word = _scripts(sentence), _has_foreign_word(sentence)
+        is_plain = scripts <= _LATIN and not has_foreign_word
+        for rule, pattern in self._for_plain.possible(sentence) if is_plain else self._for_all.possible(sentence):
+            if rule.runs_on(scripts, has_foreign_word) and rule.matches_by(pattern, sentence):
+                yield rule
+
+    @cached_property
+    def _for_plain(self) -> NeedsIndex[tuple[Rule, str]]:
+        return _index(rule for rule in self if rule.runs_on(_LATIN, has_foreign_word=False))
+
+    @cached_property
+    def _for_all(self) -> NeedsIndex[tuple[Rule, str]]:
+        return _index(self)
+
+
+def _index(rules: Iterable[Rule]) -> NeedsIndex[tuple[Rule, str]]:
+    return NeedsIndex((needs(pattern, rule.id), (rule, pattern)) for rule in rules for pattern in rule.patterns)
+
+
 @cache
-def load_rules(folder: Path = FOLDER) -> tuple[Rule, ...]:
+def load_rules(folder: Path = FOLDER) -> Rules:
     """Read all rules.
 
     Raises:
@@ -89,38 +118,46 @@ def load_rules(folder: Path = FOLDER) -> tuple[Rule, ...]:
             raise GuardrailError(f"{path}: {reason}.", "Correct the rule.") from None
     if not rules:
         raise GuardrailError(f"There are no rules in {folder}.", "Reinstall askdmt.")
-    return tuple(rules)
+    return Rules(rules)
 
 
 def _rule(data: _RuleData) -> Rule:
     return Rule(data.id, data.decision, data.variant, data.language, data.why, tuple(data.any), tuple(data.unless))
 
 
-def compiled(patterns: Sequence[str], where: str) -> tuple[re.Pattern[str], ...]:
-    """Return patterns that ignore case.
+@cache
+def compiled(pattern: str, where: str) -> re.Pattern[str]:
+    """Return a pattern that ignores case.
 
     Raises:
-        GuardrailError: one is broken; names `where` it stands.
+        GuardrailError: it is broken; names `where` it stands.
     """
+    with _named(where):
+        return re.compile(pattern, re.IGNORECASE)
+
+
+def needs(pattern: str, where: str) -> Needs:
+    """Return what a sentence must hold for a pattern to match.
+
+    Raises:
+        GuardrailError: it is broken; names `where` it stands.
+    """
+    with _named(where):
+        return needs_of(pattern)
+
+
+@contextmanager
+def _named(where: str) -> Iterator[None]:
     try:
-        return tuple(re.compile(pattern, re.IGNORECASE) for pattern in patterns)
+        yield
     except re.error as error:
         raise GuardrailError(f"The rule {where} has a broken pattern: {error}.", "Correct it.") from None
 
 
-def matching_rules(sentences: Sequence[str], rules: Sequence[Rule] | None = None) -> list[Rule]:
+def matching_rules(sentences: Sequence[str], rules: Rules | None = None) -> list[Rule]:
     """Return the rules that hold for any of the sentences, in order of precedence."""
     rules = load_rules() if rules is None else rules
-    found = []
-    for sentence in sentences:
-        scripts = _scripts(sentence)
-        foreign = _has_foreign_word(sentence)
-        found += [
-            rule
-            for rule in rules
-            if (rule.language == _ENGLISH or (rule.scripts & scripts and (foreign or rule.scripts != {"LATIN"})))
-            and rule.matches(sentence)
-        ]
+    found = (rule for sentence in sentences for rule in rules.that_hold(sentence))
     return sorted(dict.fromkeys(found), key=lambda rule: rule.decision.precedence)
 
 
@@ -150,4 +187,4 @@ def _sensitive_topics() -> tuple[re.Pattern[str], ...]:
         patterns: list[Any] = TypeAdapter(list[str]).validate_python(read_yaml(SENSITIVE_FILE))
     except (ContentError, ValidationError) as error:
         raise GuardrailError(f"{SENSITIVE_FILE} cannot be used.", "It must be a list of patterns.") from error
-    return compiled(patterns, SENSITIVE_FILE.name)
+    return tuple(compiled(pattern, SENSITIVE_FILE.name) for pattern in patterns)
