@@ -24,6 +24,7 @@ from askdmt.resources import GUARDRAIL_DATA, read_yaml
 
 FOLDER = GUARDRAIL_DATA / "rules"
 SENSITIVE_FILE = GUARDRAIL_DATA / "sensitive_topics.yaml"
+SAFETY_FILE = GUARDRAIL_DATA / "safety_question.yaml"
 _ENGLISH = "en"
 _ESCAPE = re.compile(r"\\.")
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
@@ -151,3 +152,31 @@ def _sensitive_topics() -> tuple[re.Pattern[str], ...]:
     except (ContentError, ValidationError) as error:
         raise GuardrailError(f"{SENSITIVE_FILE} cannot be used.", "It must be a list of patterns.") from error
     return compiled(patterns, SENSITIVE_FILE.name)
+
+
+@dataclass(frozen=True)
+class _SafetyQuestion:
+    asks: tuple[re.Pattern[str], ...]
+    no: tuple[re.Pattern[str], ...]
+
+
+def asks_if_safe(text: str) -> bool:
+    """Whether what the assistant said asks if somebody is safe."""
+    return any(pattern.search(text) for pattern in _safety_question().asks)
+
+
+def is_bare_no(text: str) -> bool:
+    """Whether a message says no and nothing else."""
+    words = " ".join(re.sub(r"[^\w']+", " ", text.replace("’", "'")).split())
+    return any(pattern.fullmatch(words) for pattern in _safety_question().no)
+
+
+@cache
+def _safety_question() -> _SafetyQuestion:
+    try:
+        patterns = TypeAdapter(dict[str, list[str]]).validate_python(read_yaml(SAFETY_FILE))
+        return _SafetyQuestion(*(compiled(patterns[part], SAFETY_FILE.name) for part in ("asks", "a_no")))
+    except (ContentError, ValidationError, KeyError) as error:
+        raise GuardrailError(
+            f"{SAFETY_FILE} cannot be used.", "It must have patterns under 'asks' and 'a_no'."
+        ) from error
