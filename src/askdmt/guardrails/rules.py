@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ FOLDER = GUARDRAIL_DATA / "rules"
 SENSITIVE_FILE = GUARDRAIL_DATA / "sensitive_topics.yaml"
 SAFETY_FILE = GUARDRAIL_DATA / "safety_question.yaml"
 _ENGLISH = "en"
+_MOST_MENDED = 8  # unknown words of a sentence
+_SHORTEST_SLIP, _LONGEST_SLIP = 3, 20  # letters of a misspelt word
 _ESCAPE = re.compile(r"\\.")
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 
@@ -122,12 +124,46 @@ def matching_rules(sentences: Sequence[str], rules: Sequence[Rule] | None = None
             if (rule.language == _ENGLISH or (rule.scripts & scripts and (foreign or rule.scripts != {"LATIN"})))
             and rule.matches(sentence)
         ]
+        if foreign and not any(rule.decision.is_danger for rule in found):
+            mended = tuple(_mended(sentence))
+            found += [
+                rule
+                for rule in rules
+                if mended and rule.language == _ENGLISH and rule.decision.is_danger and any(map(rule.matches, mended))
+            ]
     return sorted(dict.fromkeys(found), key=lambda rule: rule.decision.precedence)
 
 
 def _has_foreign_word(text: str) -> bool:
     vocabulary = load_vocabulary()
     return any(word not in vocabulary for word in _WORD.findall(text.lower()))
+
+
+def _mended(sentence: str) -> Iterator[str]:
+    """Yield an English sentence with an unknown word put right, where a word of the danger rules is one slip away."""
+    vocabulary = load_vocabulary()
+    unknown = [word for word in dict.fromkeys(_WORD.findall(sentence.lower())) if word not in vocabulary]
+    for word in unknown[:_MOST_MENDED]:
+        for meant in _one_slip_from(word):
+            yield re.sub(rf"\b{re.escape(word)}\b", meant, sentence, flags=re.IGNORECASE)
+
+
+@lru_cache(maxsize=10_000)
+def _one_slip_from(word: str) -> tuple[str, ...]:
+    from rapidfuzz.distance import OSA
+    from rapidfuzz.process import extract
+
+    if not _SHORTEST_SLIP <= len(word) <= _LONGEST_SLIP:
+        return ()
+    return tuple(meant for meant, slips, _ in extract(word, _danger_words(), scorer=OSA.distance, score_cutoff=1))
+
+
+@cache
+def _danger_words() -> tuple[str, ...]:
+    """The words of four letters and more in the patterns of the English danger rules."""
+    danger = [rule for rule in load_rules() if rule.language == _ENGLISH and rule.decision.is_danger]
+    patterns = (_ESCAPE.sub(" ", pattern).lower() for rule in danger for pattern in rule.patterns)
+    return tuple(sorted({word for pattern in patterns for word in re.findall(r"[a-z]{4,}", pattern)}))
 
 
 def _scripts(text: str) -> set[str]:
