@@ -178,10 +178,10 @@ def test_one_broken_conversation_of_a_batch_leaves_the_others_their_answers(
 ) -> None:
     read = quick.guard.read
 
-    def fail_at_bread(message: str, before: Sequence[str] = ()) -> Any:
+    def fail_at_bread(message: str, before: Sequence[str] = (), **more: Any) -> Any:
         if "bread" in message:
             raise RuntimeError("broken")
-        return read(message, before)
+        return read(message, before, **more)
 
     monkeypatch.setattr(quick.guard, "read", fail_at_bread)
     first, second, third = quick.reply_many([QUESTION, "How is bread made?", QUESTION])

@@ -172,9 +172,9 @@ def test_two_visitors_questions_are_encoded_in_one_pass(
     both_read = threading.Barrier(2)
     read = quick.guard.read
 
-    def read_together(*arguments: object) -> object:
+    def read_together(*arguments: object, **more: object) -> object:
         both_read.wait(LONG)
-        return read(*arguments)  # type: ignore[arg-type]
+        return read(*arguments, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(quick.guard, "read", read_together)
     replies = list(threads.map(quick.reply, ["Is tap water clean?", "How is bread made?"]))

@@ -339,7 +339,7 @@ class Assistant:
         if too_long:
             text = f"{text[: limit // 2]}\n{text[-limit // 2 :]}"
         before = tuple(normalise(message[:limit]).text for message in conversation.before)
-        reading = self.guard.read(text, before)
+        reading = self.guard.read(text, before, asked_if_safe=conversation.asked_if_safe)
         turn = Turn(Conversation(reading.message.text, before), region, reading, before[-_EARLIER_READ:], too_long)
         turn.milliseconds["read"] = (time.perf_counter() - started) * 1000
         return turn
@@ -559,7 +559,9 @@ class Assistant:
             "normalised": turn.reading.message.text,
             "changes": list(turn.reading.message.changes),
             "scores": {label.value: round(score, 3) for label, score in verdict.scores.items()},
-            "thresholds": {risk.value: value for risk, value in self.guard.thresholds.message.items()},
+            "thresholds": {
+                risk.value: value for risk, value in self.guard.deciding_thresholds(turn.reading, verdict).items()
+            },
             "nearest": [[exemplar.label.value, round(cosine, 3), exemplar.text] for exemplar, cosine in nearest],
             "answerable": {"confidence": round(findings.confidence, 3), "yes": findings.answerable},
             "passages": [[item.passage, round(item.score, 3)] for item in findings.found],

@@ -154,7 +154,8 @@ class InputGuardRunnable(Runnable[Any, "Verdict | Reply"]):
         guard, limit = self.assistant.guard, self.assistant.settings.max_characters
         if len(said.last) > limit:
             return None
-        reading = guard.read(said.last, [message[:limit] for message in said.before])
+        before = [message[:limit] for message in said.before]
+        reading = guard.read(said.last, before, asked_if_safe=said.asked_if_safe)
         return guard.decide(reading, guard.encoder.encode(reading.texts)) if reading.message.text else None
 
 

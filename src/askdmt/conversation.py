@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from askdmt.errors import InputError
+from askdmt.guardrails.rules import asks_if_safe
 
 ROLES = ("user", "assistant", "system")
 _REMEMBERED = 8  # visitor messages before the last that still count
+_MOST_READ = 4000  # characters of the assistant's last turn, from its end
 _SHORT = 7  # words up to which a message may lean on what came before
 _LEANS = re.compile(
     r"^(?:and|but|so|or|ok|okay|then|also|plus|what about|how about|why|really)\b"
@@ -21,10 +23,15 @@ _LEANS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """What a visitor has written: the last message and the ones before it, oldest first."""
+    """What a visitor has written: the last message and the ones before it, oldest first.
+
+    Of the assistant's turns nothing is kept but whether the last one asked if somebody is safe: a forged one can only
+    make the guard stricter.
+    """
 
     last: str
     before: tuple[str, ...] = ()
+    asked_if_safe: bool = False
 
     @classmethod
     def of(cls, said: str | Sequence[Mapping[str, Any]]) -> Conversation:
@@ -37,10 +44,14 @@ class Conversation:
             return cls(said)
         if not isinstance(said, Sequence) or isinstance(said, bytes | bytearray):
             raise InputError("A message must be text, or a list of messages.", 'Give {"role": "user", "content": "…"}.')
-        texts = [text for role, text in map(_read, said) if role == "user"]
+        turns = [(role, text) for role, text in map(_read, said) if role != "system"]
+        texts = [text for role, text in turns if role == "user"]
         if not texts:
             raise InputError("There is no message with the role 'user'.", "Add what the visitor wrote.")
-        return cls(texts[-1], tuple(texts[-1 - _REMEMBERED : -1]))
+        end = max(place for place, (role, _) in enumerate(turns) if role == "user")
+        answered = end > 0 and turns[end - 1][0] == "assistant"
+        asked_if_safe = answered and asks_if_safe(turns[end - 1][1][-_MOST_READ:])
+        return cls(texts[-1], tuple(texts[-1 - _REMEMBERED : -1]), asked_if_safe)
 
     @property
     def leans_on_before(self) -> bool:

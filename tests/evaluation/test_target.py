@@ -10,10 +10,12 @@ from threading import Thread
 from typing import Any
 
 import pytest
+import yaml
 
 from askdmt.decisions import Decision
 from askdmt.evaluation.datasets import Item
 from askdmt.evaluation.target import Target, judge, load_rules
+from datasets import ROOT
 
 ITEM = Item("x", ("How much?",), frozenset({Decision.REFUSE_DOSING}), label=Decision.REFUSE_DOSING)
 
@@ -93,3 +95,18 @@ def test_an_answer_of_another_shape_is_a_failure() -> None:
 )
 def test_judging_rules_read_plain_replies(text: str, decision: Decision | None) -> None:
     assert judge(text, load_rules()) is decision
+
+
+_FIXED = [
+    (decision, text)
+    for decision, texts in yaml.safe_load((ROOT / "prompts" / "replies" / "en.yaml").read_text("utf-8"))[
+        "replies"
+    ].items()
+    if decision in list(Decision)
+    for text in (texts.values() if isinstance(texts, dict) else [texts])
+]
+
+
+@pytest.mark.parametrize(("decision", "text"), _FIXED, ids=lambda value: value[:40])
+def test_judging_rules_read_each_of_our_own_replies_as_its_decision(decision: str, text: str) -> None:
+    assert judge(text.replace("{emergency}", "999"), load_rules()) == decision

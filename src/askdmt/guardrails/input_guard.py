@@ -26,7 +26,7 @@ from askdmt.guardrails.classifier import Classifier, Judgement, blended, load_cl
 from askdmt.guardrails.exemplars import SEPARATOR, joined
 from askdmt.guardrails.language import is_supported
 from askdmt.guardrails.normalise import Normalised, normalise
-from askdmt.guardrails.rules import Rules, load_rules, matching_rules
+from askdmt.guardrails.rules import Rules, is_bare_no, load_rules, matching_rules
 from askdmt.resources import GUARDRAIL_DATA, read_text
 from askdmt.sentences import split_sentences
 
@@ -55,6 +55,7 @@ class Reading:
     windows: tuple[str, ...]  # neighbouring sentences together; empty if that would be the whole message
     questions: tuple[str, ...]  # of several sentences, those that ask: a plain one may stand beside a refused one
     context: str | None  # the message with what came before it, for a follow-up
+    says_unsafe: bool = False  # a bare no to the assistant's question whether somebody is safe
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -107,16 +108,16 @@ class InputGuard:
         """
         return cls(Encoder())
 
-    def check(self, message: str, before: Sequence[str] = ()) -> Verdict:
-        """Judge one message, given the visitor's earlier ones.
+    def check(self, message: str, before: Sequence[str] = (), *, asked_if_safe: bool = False) -> Verdict:
+        """Judge one message, given the visitor's earlier ones, and whether it follows the question "are you safe?".
 
         Raises:
             GuardrailError: it could not judge; the caller must then give the safe reply.
         """
-        reading = self.read(message, before)
+        reading = self.read(message, before, asked_if_safe=asked_if_safe)
         return self.decide(reading, self.encoder.encode(reading.texts))
 
-    def read(self, message: str, before: Sequence[str] = ()) -> Reading:
+    def read(self, message: str, before: Sequence[str] = (), *, asked_if_safe: bool = False) -> Reading:
         """Normalise a message and cut it into what is judged; works without the encoder."""
         normalised = normalise(message.replace(SEPARATOR.strip(), " "))
         sentences = split_sentences(normalised.text)[:_MOST_SENTENCES]
@@ -124,7 +125,8 @@ class InputGuard:
         ends = range(_WINDOW, len(sentences) + 1) if len(sentences) > _WINDOW else ()
         windows = tuple(" ".join(sentences[end - _WINDOW : end]) for end in ends)
         questions = tuple(text for text in sentences if text.endswith("?")) if len(sentences) > 1 else ()
-        return Reading(normalised, windows, questions, context)
+        says_unsafe = asked_if_safe and (is_bare_no(message) or is_bare_no(normalised.text))
+        return Reading(normalised, windows, questions, context, says_unsafe)
 
     def decide(self, reading: Reading, vectors: NDArray[np.float32]) -> Verdict:
         """Judge a message that has been read and encoded; `vectors` has a row for each of `reading.texts`."""
@@ -151,6 +153,13 @@ class InputGuard:
             verdict = self._without_risk(reading, whole)
         return replace(verdict, covered=alone.covered)
 
+    def deciding_thresholds(self, reading: Reading, verdict: Verdict) -> dict[Decision, float]:
+        """Return the table of thresholds by which a verdict on a message was reached."""
+        if not is_supported(verdict.deciding_text or reading.message.text):
+            return self.thresholds.foreign
+        by = {"classifier:window": self.thresholds.window, "classifier:message alone": self.thresholds.alone}
+        return by.get(verdict.rule, self.thresholds.message)
+
     def sees_danger(self, text: str, vector: NDArray[np.float32]) -> bool:
         """Whether one message, normalised and encoded by itself, tells of danger."""
         return not DANGER.isdisjoint(self.risks(text, vector))
@@ -163,7 +172,10 @@ class InputGuard:
         return frozenset((ruled | {verdict.decision for verdict in reached}) & _RISKS)
 
     def _by_rule(self, reading: Reading, whole: Judgement) -> list[Verdict]:
-        return [
+        unsafe = Verdict(
+            Decision.CRISIS, "self", "not-safe", "a no to the question whether they are safe", whole.scores
+        )
+        return [unsafe] * reading.says_unsafe + [
             Verdict(rule.decision, rule.variant or self._variant(whole, rule.decision), rule.id, rule.why, whole.scores)
             for rule in matching_rules(split_sentences(reading.message.text), self.rules)
         ]

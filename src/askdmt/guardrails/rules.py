@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,11 @@ from askdmt.resources import GUARDRAIL_DATA, read_yaml
 
 FOLDER = GUARDRAIL_DATA / "rules"
 SENSITIVE_FILE = GUARDRAIL_DATA / "sensitive_topics.yaml"
+SAFETY_FILE = GUARDRAIL_DATA / "safety_question.yaml"
 _ENGLISH = "en"
 _LATIN = frozenset({"LATIN"})
+_MOST_MENDED = 8  # unknown words of a sentence
+_SHORTEST_SLIP, _LONGEST_SLIP = 3, 20  # letters of a misspelt word
 _ESCAPE = re.compile(r"\\.")
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 
@@ -157,13 +160,49 @@ def _named(where: str) -> Iterator[None]:
 def matching_rules(sentences: Sequence[str], rules: Rules | None = None) -> list[Rule]:
     """Return the rules that hold for any of the sentences, in order of precedence."""
     rules = load_rules() if rules is None else rules
-    found = (rule for sentence in sentences for rule in rules.that_hold(sentence))
+    found: list[Rule] = []
+    for sentence in sentences:
+        found += rules.that_hold(sentence)
+        if not any(rule.decision.is_danger for rule in found):
+            found += [
+                rule
+                for mended in _mended(sentence)
+                for rule in rules.that_hold(mended)
+                if rule.language == _ENGLISH and rule.decision.is_danger
+            ]
     return sorted(dict.fromkeys(found), key=lambda rule: rule.decision.precedence)
 
 
 def _has_foreign_word(text: str) -> bool:
     vocabulary = load_vocabulary()
     return any(word not in vocabulary for word in _WORD.findall(text.lower()))
+
+
+def _mended(sentence: str) -> Iterator[str]:
+    """Yield an English sentence with an unknown word put right, where a word of the danger rules is one slip away."""
+    vocabulary = load_vocabulary()
+    unknown = [word for word in dict.fromkeys(_WORD.findall(sentence.lower())) if word not in vocabulary]
+    for word in unknown[:_MOST_MENDED]:
+        for meant in _one_slip_from(word):
+            yield re.sub(rf"\b{re.escape(word)}\b", meant, sentence, flags=re.IGNORECASE)
+
+
+@lru_cache(maxsize=10_000)
+def _one_slip_from(word: str) -> tuple[str, ...]:
+    from rapidfuzz.distance import OSA
+    from rapidfuzz.process import extract
+
+    if not _SHORTEST_SLIP <= len(word) <= _LONGEST_SLIP:
+        return ()
+    return tuple(meant for meant, slips, _ in extract(word, _danger_words(), scorer=OSA.distance, score_cutoff=1))
+
+
+@cache
+def _danger_words() -> tuple[str, ...]:
+    """The words of four letters and more in the patterns of the English danger rules."""
+    danger = [rule for rule in load_rules() if rule.language == _ENGLISH and rule.decision.is_danger]
+    patterns = (_ESCAPE.sub(" ", pattern).lower() for rule in danger for pattern in rule.patterns)
+    return tuple(sorted({word for pattern in patterns for word in re.findall(r"[a-z]{4,}", pattern)}))
 
 
 def _scripts(text: str) -> set[str]:
@@ -188,3 +227,34 @@ def _sensitive_topics() -> tuple[re.Pattern[str], ...]:
     except (ContentError, ValidationError) as error:
         raise GuardrailError(f"{SENSITIVE_FILE} cannot be used.", "It must be a list of patterns.") from error
     return tuple(compiled(pattern, SENSITIVE_FILE.name) for pattern in patterns)
+
+
+@dataclass(frozen=True)
+class _SafetyQuestion:
+    asks: tuple[re.Pattern[str], ...]
+    no: tuple[re.Pattern[str], ...]
+
+
+def asks_if_safe(text: str) -> bool:
+    """Whether what the assistant said asks if somebody is safe."""
+    return any(pattern.search(text) for pattern in _safety_question().asks)
+
+
+def is_bare_no(text: str) -> bool:
+    """Whether a message says no and nothing else."""
+    words = " ".join(re.sub(r"[^\w']+", " ", text.replace("’", "'")).split())
+    return any(pattern.fullmatch(words) for pattern in _safety_question().no)
+
+
+@cache
+def _safety_question() -> _SafetyQuestion:
+    try:
+        patterns = TypeAdapter(dict[str, list[str]]).validate_python(read_yaml(SAFETY_FILE))
+        asks, a_no = (
+            tuple(compiled(pattern, SAFETY_FILE.name) for pattern in patterns[part]) for part in ("asks", "a_no")
+        )
+        return _SafetyQuestion(asks, a_no)
+    except (ContentError, ValidationError, KeyError) as error:
+        raise GuardrailError(
+            f"{SAFETY_FILE} cannot be used.", "It must have patterns under 'asks' and 'a_no'."
+        ) from error
