@@ -12,9 +12,12 @@ import json
 import math
 import re
 import zlib
+from array import array
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, lru_cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +33,7 @@ from askdmt.resources import GUARDRAIL_DATA
 FILE = GUARDRAIL_DATA / "classifier.safetensors"
 BUCKETS = 2**15
 _GRAM_SIZES = (2, 3, 4, 5)
+_LONGEST_USUAL = 30  # letters of a word whose n-grams are remembered
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 LABELS = tuple(Decision)
@@ -45,6 +49,7 @@ class Judgement:
     scores: dict[Decision, float]  # probability by label, sums to 1
     vector: NDArray[np.float32]
     is_foreign: bool = False  # not in English: another head judged it, and other thresholds hold
+    cosines: Vectors = field(default_factory=lambda: np.zeros(0, dtype=np.float32))  # to each exemplar
 
     @property
     def on_subject(self) -> float:
@@ -58,10 +63,10 @@ class Judgement:
 
 
 def blended(alone: Judgement, with_before: Judgement) -> Judgement:
-    """Return the mean of both, with the vector and the language of the message alone."""
+    """Return the mean of both, with everything else of the message alone."""
     share = _SHARE_OF_BEFORE
     scores = {label: share * with_before.scores[label] + (1 - share) * alone.scores[label] for label in LABELS}
-    return Judgement(scores, alone.vector, alone.is_foreign)
+    return replace(alone, scores=scores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,43 +119,47 @@ class Classifier:
                 "Run 'make train' after changing the encoder.",
             )
         probabilities = self._head.probabilities(texts, vectors)
+        cosines = self._cosines(vectors)
         if len(self._exemplars) > NEIGHBOURS:
-            probabilities = np.float32(0.5) * (probabilities + self._votes(vectors))
+            probabilities = np.float32(0.5) * (probabilities + self._votes(cosines))
         is_foreign = [not is_supported(text) for text in texts]
         if foreign := [row for row, told in enumerate(is_foreign) if told]:
             probabilities[foreign] = self._foreign.probabilities([texts[row] for row in foreign], vectors[foreign])
         if not np.isfinite(probabilities).all():
             raise GuardrailError("The guard's scores are not numbers.", "Reinstall askdmt.")
         return [
-            Judgement(dict(zip(LABELS, map(float, row), strict=True)), vector, told)
-            for row, vector, told in zip(probabilities, vectors, is_foreign, strict=True)
+            Judgement(dict(zip(LABELS, row, strict=True)), *rest)
+            for row, *rest in zip(probabilities.tolist(), vectors, is_foreign, cosines, strict=True)
         ]
 
-    def _votes(self, vectors: Vectors) -> Vectors:
+    def _cosines(self, vectors: Vectors) -> Vectors:
+        return _unit(vectors @ self._projection) @ self._places.T
+
+    def _votes(self, cosines: Vectors) -> Vectors:
         """Return the labels of the nearest exemplars as shares, the nearer the heavier."""
-        cosines = _unit(vectors @ self._projection) @ self._places.T
         nearest = np.argpartition(cosines, -NEIGHBOURS, axis=1)[:, -NEIGHBOURS:]
         close = np.take_along_axis(cosines, nearest, axis=1)
         weights = np.exp(VOTE_SHARPNESS * (close - close.max(axis=1, keepdims=True)))
-        votes = np.zeros((len(vectors), len(LABELS)), dtype=np.float32)
-        np.add.at(votes, (np.arange(len(vectors))[:, np.newaxis], self._labels[nearest]), weights)
+        votes = np.zeros((len(cosines), len(LABELS)), dtype=np.float32)
+        np.add.at(votes, (np.arange(len(cosines))[:, np.newaxis], self._labels[nearest]), weights)
         return np.asarray(votes / votes.sum(axis=1, keepdims=True), dtype=np.float32)
 
-    def nearest(
-        self, vector: NDArray[np.float32], k: int = 5, label: Decision | None = None
-    ) -> list[tuple[Exemplar, float]]:
-        """Return the exemplars nearest to a vector with their cosine, of one label where it is given."""
-        known = np.arange(len(self._exemplars)) if label is None else self._by_label[label]
-        similarities = (self._places @ _unit(vector[np.newaxis] @ self._projection)[0])[known]  # no copy of the places
+    def nearest(self, vector: NDArray[np.float32], k: int = 5) -> list[tuple[Exemplar, float]]:
+        """Return the exemplars nearest to a vector with their cosine."""
+        return self._nearest(self._cosines(vector[np.newaxis])[0], np.arange(len(self._exemplars)), k)
+
+    def _nearest(self, cosines: Vectors, known: NDArray[np.int64], k: int) -> list[tuple[Exemplar, float]]:
+        """Return those of the known exemplars, by number, that are nearest."""
+        similarities = cosines[known]
         best = np.argpartition(similarities, -k)[-k:] if len(known) > k else np.arange(len(known))
         return [
             (self._exemplars[known[row]], float(similarities[row])) for row in best[np.argsort(-similarities[best])]
         ]
 
-    def variant(self, vector: NDArray[np.float32], decision: Decision) -> str | None:
+    def variant(self, judgement: Judgement, decision: Decision) -> str | None:
         """Return the kind of message within a decision, by the vote of its nearest exemplars."""
         votes: dict[str, float] = {}
-        for exemplar, similarity in self.nearest(vector, 5, decision):
+        for exemplar, similarity in self._nearest(judgement.cosines, self._by_label[decision], 5):
             votes[exemplar.variant] = votes.get(exemplar.variant, 0.0) + max(similarity, 0.0) ** 4
         return max(votes, key=lambda name: votes[name]) if votes else None
 
@@ -161,17 +170,32 @@ def _unit(rows: Vectors) -> Vectors:
 
 def ngram_features(text: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return hashed character n-grams within words: bucket numbers and weights of unit length."""
-    counts: dict[int, int] = {}
-    for word in _WORD.findall(text.lower()):
-        padded = f" {word} "
-        for size in _GRAM_SIZES:
-            for start in range(len(padded) - size + 1):
-                bucket = zlib.crc32(padded[start : start + size].encode()) % BUCKETS
-                counts[bucket] = counts.get(bucket, 0) + 1
+    words = _WORD.findall(text.lower())
+    counts = Counter(chain.from_iterable(map(_buckets, words)))
     buckets = np.fromiter(counts, dtype=np.int64, count=len(counts))
     weights = 1 + np.log(np.fromiter(counts.values(), dtype=np.float32, count=len(counts)))
     norm = float(np.linalg.norm(weights)) or 1.0
     return buckets, (weights / norm).astype(np.float32)
+
+
+def _buckets(word: str) -> Sequence[int]:
+    """Return the bucket of each n-gram of a word."""
+    return _buckets_of_usual(word) if len(word) <= _LONGEST_USUAL else _buckets_of(word)
+
+
+def _buckets_of(word: str) -> Sequence[int]:
+    padded = f" {word} "
+    return array(
+        "H",
+        (
+            zlib.crc32(padded[start : start + size].encode()) % BUCKETS
+            for size in _GRAM_SIZES
+            for start in range(len(padded) - size + 1)
+        ),
+    )
+
+
+_buckets_of_usual = lru_cache(maxsize=8192)(_buckets_of)  # visitors' words are among them; a long one would fill it
 
 
 @cache

@@ -211,7 +211,7 @@ class InputGuard:
         return Verdict(best, self._variant(whole, best), "classifier:message", explanation, whole.scores)
 
     def _variant(self, judgement: Judgement, decision: Decision) -> str | None:
-        return self.classifier.variant(judgement.vector, decision)
+        return self.classifier.variant(judgement, decision)
 
 
 @cache
