@@ -406,3 +406,15 @@ def test_the_module_runs_as_the_command_does() -> None:
     assert done.stdout == ""
     assert done.stderr.startswith("askdmt: Unknown setting ASKDMT_REGOIN.")
     assert "Traceback" not in done.stderr
+
+
+def test_numpy_gets_one_thread_unless_somebody_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["askdmt", "--help"])
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "4")
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "4"
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS")
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"

@@ -67,7 +67,7 @@ def side(name: str, cores: int = 1, python: Path | str = sys.executable) -> Iter
 
 def environment(cores: int) -> dict[str, str]:
     """Return the environment of a child: our source first, no network, so many threads."""
-    threads = {name: str(cores) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    threads = {"OMP_NUM_THREADS": str(cores), "OPENBLAS_NUM_THREADS": "1"}  # as askdmt's own commands set it
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "NEMO_GUARDRAILS_NO_USAGE_STATS": "1"}
     path = os.pathsep.join([str(EVALS.parent / "src"), str(EVALS)])
     return {**os.environ, **threads, **offline, "TOKENIZERS_PARALLELISM": "false", "PYTHONPATH": path}
