@@ -100,13 +100,18 @@ class Tally:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return 0 if no unsupported sentence is known to have been shown, and no turn that must not reached the model."""
+    """Return 0 if no unsupported sentence is known to have been shown, and no turn that must not reached the model.
+
+    A run in which the model wrote nothing shows nothing: it is an error, and not written.
+    """
     given = _arguments(arguments)
     if given.read:
         tally = read(given.out)
     else:
         with served(given.server, given.address) as address:
             tally = ask(address, questions(given.questions, given.seed))
+        if not tally.drafted:
+            raise SystemExit(f"The model wrote nothing ({dict(tally.outcomes)}): does its server answer?")
     write(given.out, tally)
     print(as_table(tally))  # noqa: T201
     return int(tally.wrongly_asked > 0 or any(one.supported is False for one in tally.shown))

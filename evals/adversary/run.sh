@@ -5,6 +5,7 @@ here="$(cd "$(dirname "$0")" && pwd)"
 root="$(cd "$here/../.." && pwd)"
 model="$here/.venv/bin/python"  # the model's own environment; the assistant stays in the project's
 wanted="$(cat "$here/requirements.txt")"
+export CMAKE_ARGS=-DGGML_NATIVE=OFF  # some virtual machines name instructions (AMX) that they do not let a program use
 
 if [ "$(cat "$here/.venv/.installed" 2>/dev/null || true)" != "$wanted" ]; then
   echo "Installing the model and its server into evals/adversary/.venv" >&2
