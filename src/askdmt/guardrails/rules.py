@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +187,6 @@ def _mended(sentence: str) -> Iterator[str]:
             yield re.sub(rf"\b{re.escape(word)}\b", meant, sentence, flags=re.IGNORECASE)
 
 
-@lru_cache(maxsize=10_000)
 def _one_slip_from(word: str) -> tuple[str, ...]:
     from rapidfuzz.distance import OSA
     from rapidfuzz.process import extract
